@@ -1,0 +1,1 @@
+//! What several rules share: models of pose and appearance, fitted to facts.

@@ -1,0 +1,116 @@
+//! `labelvet audit`: measures a dataset, finds what is wrong, writes a report.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::audit::{self, Audit, Severity};
+use crate::cli::output::{OutDir, Replace, say};
+use crate::cli::{Common, progress, settings};
+use crate::facts::{self, Facts, MeasureOptions, Pixels};
+use crate::formats::{self, ReadOptions};
+use crate::report::{self, AuditReport, RunInfo};
+
+/// Find wrong labels, bad images, duplicates and leakage; write a report
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Options {
+    /// Folder of a dataset, or the file that users of its format pass: config.yaml,
+    /// data.yaml, a COCO .json, CollectedData.csv
+    dataset: PathBuf,
+    /// Folder to write; must not exist or be empty
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace the output folder, if labelvet wrote it
+    #[arg(long)]
+    force: bool,
+    /// Folder that holds the images, where they lie elsewhere
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Format, overriding detection
+    #[arg(long, value_name = "NAME")]
+    format: Option<String>,
+    /// Folder with more rules in SQL
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    /// Judge labels without opening any image
+    #[arg(long)]
+    labels_only: bool,
+}
+
+pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) -> Result<()> {
+    let start = Instant::now();
+    let rules = settings::rules(options.rules.as_deref())?;
+    let config = settings::load(common.config.as_deref(), &options.dataset, &rules)?;
+    let out = OutDir::new(&options.out, if options.force { Replace::Own } else { Replace::Never })?;
+    let dataset = formats::read(
+        &options.dataset,
+        &ReadOptions {
+            images: options.images.clone(),
+            format: options.format.clone(),
+            pairs: config.skeleton.pairs.clone(),
+        },
+    )?;
+    let bar = progress::bar("measuring images", dataset.images.len(), common.quiet);
+    let facts = facts::measure(
+        dataset,
+        &MeasureOptions {
+            pixels: if options.labels_only { Pixels::Skip } else { Pixels::Measure },
+            cache: cache_folder(common.cache.as_deref()),
+            progress: Some(&|| bar.inc(1)),
+        },
+    );
+    bar.finish_and_clear();
+    let audit = audit::run(&facts, &rules, &config);
+    let run = RunInfo {
+        command: words.to_vec(),
+        dataset: options.dataset.display().to_string(),
+        seed: common.seed,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    let report =
+        AuditReport { facts: &facts, audit: &audit, rules: &rules, config: &config, run: &run };
+    report::write_audit(out.path(), &report)?;
+    out.finish()?;
+    if !common.quiet {
+        summarise(&facts, &audit, &options.out);
+    }
+    Ok(())
+}
+
+/// Returns the folder of the cache: as given, or the user's cache folder.
+fn cache_folder(given: Option<&Path>) -> Option<PathBuf> {
+    match given {
+        Some(path) if path == Path::new("off") => None,
+        Some(path) => Some(path.into()),
+        None => {
+            let variable =
+                |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+            let base =
+                variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+            base.map(|base| base.join("labelvet"))
+        }
+    }
+}
+
+/// Says in a few lines what was found and where to look.
+fn summarise(facts: &Facts, audit: &Audit, out: &Path) {
+    let count = |severity| audit.findings.iter().filter(|f| f.severity == severity).count();
+    say(&format!(
+        "{}: {} images, {} instances, {} keypoints",
+        facts.dataset.format,
+        facts.dataset.images.len(),
+        facts.dataset.instances.len(),
+        facts.dataset.instances.iter().map(|i| usize::from(i.len)).sum::<usize>(),
+    ));
+    for skipped in audit.skipped.iter().filter(|skipped| skipped.reason != "turned off") {
+        say(&format!("rule {} did not run: {}", skipped.rule, skipped.reason));
+    }
+    say(&format!(
+        "{} errors, {} warnings, {} notes",
+        count(Severity::Error),
+        count(Severity::Warning),
+        count(Severity::Info),
+    ));
+    say(&format!("open {}", out.join("report.html").display()));
+}

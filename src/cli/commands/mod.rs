@@ -1,0 +1,5 @@
+//! One file per command: its arguments with their help, and one `run`.
+
+pub(super) mod audit;
+pub(super) mod explain;
+pub(super) mod rules;

@@ -1,0 +1,88 @@
+//! The command line: arguments, settings, progress, exit codes. The only place
+//! that prints: stdout is the product, stderr the talk.
+
+mod commands;
+mod output;
+mod progress;
+mod settings;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Exit code when the tool could not do its work.
+const COULD_NOT_WORK: u8 = 2;
+
+/// Audits labelled image datasets before anyone trains on them.
+#[derive(Debug, Parser)]
+#[command(name = "labelvet", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Audit(commands::audit::Options),
+    Rules(commands::rules::Options),
+    Explain(commands::explain::Options),
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+struct Common {
+    /// Settings file [default: labelvet.toml beside the dataset or above it, or
+    /// [tool.labelvet] in pyproject.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Seed of everything random
+    #[arg(long, global = true, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Number of threads [default: one per core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Print nothing but results and errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// Folder that keeps measurements for the next run, or `off`
+    #[arg(long, global = true, value_name = "DIR", env = "LABELVET_CACHE")]
+    cache: Option<PathBuf>,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    run(std::env::args_os().collect())
+}
+
+fn run(words: Vec<OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are a product and go to stdout; clap knows which is which.
+            let code = if error.use_stderr() { COULD_NOT_WORK } else { 0 };
+            return error.print().map_or(ExitCode::from(COULD_NOT_WORK), |()| ExitCode::from(code));
+        }
+    };
+    if let Some(threads) = cli.common.threads {
+        // Fails only when a pool exists already, which no code path makes before this.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(usize::from(threads)).build_global();
+    }
+    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let done = match &cli.command {
+        Command::Audit(options) => commands::audit::run(options, &cli.common, &words),
+        Command::Rules(options) => commands::rules::run(options, &cli.common),
+        Command::Explain(options) => commands::explain::run(options, &cli.common),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::from(COULD_NOT_WORK)
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Facts: what is known of every image, instance and keypoint of a dataset.
+//!
+//! Takes a [`Dataset`], measures its pixels, gives [`Facts`]: typed rows for rules
+//! in Rust, and the same as polars frames for rules in SQL and for files.
+
+mod measure;
+
+pub use measure::{MeasureOptions, Pixels, measure};
+
+use crate::dataset::{Dataset, Image, Instance};
+use crate::pixels::{LocalFacts, PixelFacts};
+
+/// Everything that rules may look at.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The dataset.
+    pub dataset: Dataset,
+    /// One entry per [`Dataset::images`].
+    pub images: Vec<ImageFacts>,
+    /// One entry per [`Dataset::keypoints`]; empty where pixels were not measured.
+    pub keypoints: Vec<Option<LocalFacts>>,
+    /// One entry per [`Dataset::instances`]; empty where pixels were not measured.
+    pub instances: Vec<Option<LocalFacts>>,
+    /// Whether pixels were measured (`--labels-only` was not given).
+    pub measured: bool,
+    /// Number of images that were decoded now, not taken from the cache.
+    pub measured_now: usize,
+}
+
+/// What is known of an image file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ImageFacts {
+    /// Whether the file could be read, and if not, why.
+    pub status: Status,
+    /// What the decoder said, where it failed.
+    pub reason: Option<String>,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file; a Git LFS pointer's is that of the file it stands for.
+    pub sha256: Option<[u8; 32]>,
+    /// Width and height in pixels as stored.
+    pub size_px: Option<[u32; 2]>,
+    /// EXIF orientation, 1 to 8; 1 where there is none.
+    pub orientation: u8,
+    /// Format of the content, such as `png`, by its first bytes.
+    pub content: Option<&'static str>,
+    /// Measures of the pixels, where the file was decoded.
+    pub pixels: Option<PixelFacts>,
+}
+
+/// Whether an image file can be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Not opened (`--labels-only`).
+    #[default]
+    NotOpened,
+    /// Decoded.
+    Decoded,
+    /// No such file.
+    Missing,
+    /// A file of no bytes.
+    Empty,
+    /// It ends before the picture does.
+    Truncated,
+    /// It is damaged or no image.
+    Corrupt,
+    /// A format that labelvet cannot decode.
+    Unsupported,
+    /// It declares more pixels than the memory limit allows.
+    Bomb,
+    /// A Git LFS pointer in place of the image.
+    LfsPointer,
+    /// A DVC file stands beside, the image itself was not fetched.
+    DvcPointer,
+    /// The system refused to read it.
+    Unreadable,
+}
+
+impl Status {
+    /// Returns the word that frames and reports use.
+    pub fn label(self) -> &'static str {
+        match self {
+            Status::NotOpened => "not_opened",
+            Status::Decoded => "decoded",
+            Status::Missing => "missing",
+            Status::Empty => "empty",
+            Status::Truncated => "truncated",
+            Status::Corrupt => "corrupt",
+            Status::Unsupported => "unsupported",
+            Status::Bomb => "bomb",
+            Status::LfsPointer => "lfs_pointer",
+            Status::DvcPointer => "dvc_pointer",
+            Status::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl Facts {
+    /// Returns the image of an instance.
+    pub fn image_of(&self, instance: &Instance) -> &Image {
+        &self.dataset.images[instance.image as usize]
+    }
+
+    /// Returns width and height of an image in pixels: of the file where it was
+    /// opened, else as the label file declares.
+    pub fn size_px(&self, image: usize) -> Option<[u32; 2]> {
+        self.images[image].size_px.or(self.dataset.images[image].declared_px)
+    }
+
+    /// Returns the body length in pixels: the median over labelled instances of the
+    /// greatest distance between two of their keypoints; `None` without such.
+    pub fn body_length(&self) -> Option<f64> {
+        let mut spans: Vec<f64> = (self.dataset.instances.iter())
+            .filter_map(|instance| span(self.dataset.keypoints_of(instance)))
+            .collect();
+        if spans.is_empty() {
+            return None;
+        }
+        let middle = spans.len() / 2;
+        Some(*spans.select_nth_unstable_by(middle, f64::total_cmp).1)
+    }
+}
+
+/// Returns the greatest distance between two keypoints; `None` for fewer than two.
+fn span(points: &[crate::dataset::Keypoint]) -> Option<f64> {
+    let mut widest: Option<f64> = None;
+    for (at, a) in points.iter().enumerate() {
+        for b in &points[at + 1..] {
+            let distance = (a.x - b.x).hypot(a.y - b.y);
+            widest = Some(widest.map_or(distance, |w| w.max(distance)));
+        }
+    }
+    widest
+}

@@ -1,0 +1,93 @@
+//! Label formats: one file each. Takes a path that the user gave, gives a
+//! [`Dataset`]; never opens an image (readers only look which files exist).
+//!
+//! A reader never stops at a bad row: it leaves the row out and adds a
+//! [`crate::dataset::Problem`]. Only a dataset that cannot be read at all is an error.
+
+mod registry;
+
+pub use registry::{FORMATS, read};
+
+use std::path::{Path, PathBuf};
+
+use crate::dataset::Dataset;
+
+/// Says how to read a dataset.
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    /// Folder that holds the images where they lie elsewhere (`--images`).
+    pub images: Option<PathBuf>,
+    /// Slug of the format, overriding detection (`--format`).
+    pub format: Option<String>,
+    /// Left-right pairs that override the inferred ones, as keypoint names.
+    pub pairs: Vec<[String; 2]>,
+}
+
+/// Describes a format that can be read.
+#[derive(Debug)]
+pub struct Format {
+    /// Slug, such as `coco`.
+    pub slug: &'static str,
+    /// What a path has to be, in words; printed when nothing fits.
+    pub looks_for: &'static str,
+    /// Returns the file or folder to pass to `read`, if this format is at the path.
+    ///
+    /// The path is a folder or a file that exists. Cheap: it may look at names and
+    /// at the beginning of a file.
+    pub detect: fn(&Path) -> Option<PathBuf>,
+    /// Reads what `detect` returned. The registry infers pairs and sorts afterwards.
+    pub read: fn(&Path, &ReadOptions) -> Result<Dataset, FormatError>,
+}
+
+/// Says why a dataset cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// The path does not exist.
+    #[error("{} does not exist", .path.display())]
+    NotFound {
+        /// The path as it was given.
+        path: PathBuf,
+    },
+    /// No format fits the path.
+    #[error("no dataset found at {}; looked for: {}", .path.display(), .looked_for.join("; "))]
+    Unknown {
+        /// The path as it was given.
+        path: PathBuf,
+        /// What each format looks for.
+        looked_for: Vec<String>,
+    },
+    /// Several datasets lie below a folder that is none itself.
+    #[error("several datasets lie below {}: {}; name one of them", .path.display(), .found.join(", "))]
+    Several {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The datasets, relative to it.
+        found: Vec<String>,
+    },
+    /// The format asked for does not exist.
+    #[error("unknown format `{format}`; known are {}", .known.join(", "))]
+    NoSuchFormat {
+        /// The name as it was given.
+        format: String,
+        /// The slugs that exist.
+        known: Vec<&'static str>,
+    },
+    /// A file could not be read.
+    #[error("failed to read {}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A label or configuration file as a whole makes no sense.
+    #[error("failed to read {}: {}{message}", .path.display(), .row.map(|row| format!("row {row}: ")).unwrap_or_default())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        row: Option<usize>,
+        /// What was expected and what was found.
+        message: String,
+    },
+}

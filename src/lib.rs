@@ -1,0 +1,27 @@
+//! labelvet audits labelled image datasets before anyone trains on them.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! dataset on disk ─formats→ Dataset ─facts→ Facts ─audit→ findings ─→ report
+//! ```
+//!
+//! | module | takes | gives |
+//! |---|---|---|
+//! | [`formats`] | a path | a [`dataset::Dataset`] |
+//! | [`media`] | an image file | a decoded [`pixels::Picture`] |
+//! | [`pixels`] | a picture | measures |
+//! | [`facts`] | a dataset | [`facts::Facts`] |
+//! | [`audit`] | facts, rules, settings | [`audit::Finding`]s |
+//! | [`report`] | facts and findings | files |
+
+pub mod audit;
+pub mod cli;
+pub mod dataset;
+pub mod facts;
+pub mod formats;
+pub mod media;
+mod page;
+pub mod pixels;
+pub mod report;
+pub mod stats;

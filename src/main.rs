@@ -1,0 +1,10 @@
+//! The `labelvet` command.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    labelvet::cli::main()
+}

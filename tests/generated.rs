@@ -1,0 +1,95 @@
+//! Files that are generated from others and committed: `UPDATE=1` writes them,
+//! otherwise the test compares.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use labelvet::audit;
+
+fn path(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+/// Compares a file with what it should be, or writes it.
+///
+/// Returns whether it is as it should be.
+fn hold(relative: &str, content: &str) -> bool {
+    let file = path(relative);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::create_dir_all(file.parent().expect("a file has a folder")).expect("folder");
+        fs::write(&file, content).expect("the generated file is written");
+        return true;
+    }
+    fs::read_to_string(&file).is_ok_and(|present| present == content)
+}
+
+/// Returns slug and whether it is a rule in SQL, for each TOML file, sorted.
+fn slugs() -> Vec<(String, bool)> {
+    let mut slugs: Vec<(String, bool)> = fs::read_dir(path("rules"))
+        .expect("rules/")
+        .filter_map(|entry| {
+            let file = entry.expect("an entry").path();
+            let slug = file.file_name()?.to_str()?.strip_suffix(".toml")?.to_string();
+            let text = fs::read_to_string(&file).expect("a rule's TOML");
+            Some((slug, text.lines().any(|line| line.starts_with("sql"))))
+        })
+        .collect();
+    slugs.sort();
+    slugs
+}
+
+#[test]
+fn registry_lists_every_rule() {
+    let mut registry = String::from(
+        "//! The rules that labelvet brings. Generated: `UPDATE=1 cargo test --release`.\n\n\
+         use super::rule::{Find, Rule, RuleError};\nuse super::rules;\n\n\
+         /// Returns the built-in rules, sorted by slug.\n///\n/// # Errors\n\
+         /// Fails when a rule's TOML file makes no sense; a test holds that none does.\n\
+         #[rustfmt::skip]\npub fn builtin() -> Result<Vec<Rule>, RuleError> {\n    [\n",
+    );
+    let mut modules =
+        String::from("//! One file per rule. Generated: `UPDATE=1 cargo test --release`.\n\n");
+    for (slug, sql) in slugs() {
+        let find =
+            if sql { "Find::Sql".into() } else { format!("Find::Rust(rules::{slug}::find)") };
+        writeln!(
+            registry,
+            "        (\"{slug}\", include_str!(\"../../rules/{slug}.toml\"), {find}),"
+        )
+        .expect("a string grows");
+        if !sql {
+            writeln!(modules, "pub(super) mod {slug};").expect("a string grows");
+        }
+    }
+    registry.push_str(
+        "    ]\n    .into_iter()\n    .map(|(slug, toml, find)| Rule::parse(slug, toml, find))\n    .collect()\n}\n",
+    );
+    let right =
+        [hold("src/audit/registry.rs", &registry), hold("src/audit/rules/mod.rs", &modules)];
+    assert_eq!(right, [true; 2], "run `UPDATE=1 cargo test --release`, twice after adding a rule");
+}
+
+#[test]
+fn every_rule_has_its_page() {
+    let mut index = String::from(
+        "# Rules\n\nGenerated from `rules/*.toml`.\n\n| rule | severity | about | what it finds |\n|---|---|---|---|\n",
+    );
+    let mut wrong = Vec::new();
+    for rule in audit::builtin().expect("the built-in rules are valid") {
+        let (slug, spec) = (&rule.slug, &rule.spec);
+        let off = if spec.enabled { "" } else { " (off)" };
+        let severity = format!("{:?}", spec.severity).to_lowercase();
+        let level = format!("{:?}", spec.level).to_lowercase();
+        let first = spec.what.trim().lines().next().unwrap_or_default();
+        writeln!(index, "| [{slug}]({slug}.md) | {severity}{off} | {level} | {first} |")
+            .expect("grows");
+        if !hold(&format!("docs/rules/{slug}.md"), &audit::explain(&rule)) {
+            wrong.push(slug.clone());
+        }
+    }
+    if !hold("docs/rules/README.md", &index) {
+        wrong.push("README".into());
+    }
+    assert!(wrong.is_empty(), "run `UPDATE=1 cargo test --release`; pages of {wrong:?} differ");
+}

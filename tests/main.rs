@@ -1,0 +1,7 @@
+//! The single test binary.
+
+mod architecture;
+mod base;
+mod complete;
+mod generated;
+mod rules;
