@@ -1,1 +1,3 @@
 //! Statistics that several modules share.
+
+pub mod robust;
