@@ -2,6 +2,7 @@
 
 mod architecture;
 mod base;
+mod cli;
 mod complete;
 mod generated;
 mod rules;
