@@ -2,7 +2,6 @@
 
 mod architecture;
 mod base;
-mod cli;
 mod complete;
 mod generated;
 mod rules;

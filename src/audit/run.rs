@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::rule::Need;
@@ -39,39 +40,42 @@ pub struct Skipped {
 ///
 /// The result does not depend on the order of the rules.
 pub fn run(facts: &Facts, rules: &[Rule], config: &Config) -> Audit {
-    let mut audit = Audit::default();
     let context = Context::new(facts);
-    for rule in rules {
-        let skip = |reason: &str| Skipped { rule: rule.slug.clone(), reason: reason.into() };
-        if !config.enabled(rule) {
-            audit.skipped.push(skip("turned off"));
-            continue;
+    let judged: Vec<Result<Vec<Finding>, String>> =
+        rules.par_iter().map(|rule| judge(&context, rule, config)).collect();
+    let mut audit = Audit::default();
+    for (rule, judged) in rules.iter().zip(judged) {
+        match judged {
+            Ok(mut findings) => {
+                audit.ran.push(rule.slug.clone());
+                audit.findings.append(&mut findings);
+            }
+            Err(reason) => audit.skipped.push(Skipped { rule: rule.slug.clone(), reason }),
         }
-        if rule.spec.needs.contains(&Need::Pixels) && !facts.measured {
-            audit.skipped.push(skip("needs pixels, and images were not opened"));
-            continue;
-        }
-        let settings = config.settings(rule);
-        let hits = match rule.find {
-            Find::Rust(find) => find(facts, &settings),
-            Find::Sql => match super::sql::find(facts, rule, &settings) {
-                Ok(hits) => hits,
-                Err(error) => {
-                    audit.skipped.push(skip(&error.to_string()));
-                    continue;
-                }
-            },
-        };
-        let hits = if rule.spec.merge { context.merge(hits) } else { hits };
-        let severity = config.severity(rule);
-        audit.findings.extend(hits.into_iter().map(|hit| context.finding(rule, severity, hit)));
-        audit.ran.push(rule.slug.clone());
     }
     audit.ran.sort();
     audit.skipped.sort_by(|a, b| a.rule.cmp(&b.rule));
     audit.findings.sort_by(order);
     distinguish(&mut audit.findings);
     audit
+}
+
+/// Returns the findings of one rule, or why it did not run.
+fn judge(context: &Context<'_>, rule: &Rule, config: &Config) -> Result<Vec<Finding>, String> {
+    if !config.enabled(rule) {
+        return Err("turned off".into());
+    }
+    if rule.spec.needs.contains(&Need::Pixels) && !context.facts.measured {
+        return Err("needs pixels, and images were not opened".into());
+    }
+    let settings = config.settings(rule);
+    let hits = match rule.find {
+        Find::Rust(find) => find(context.facts, &settings),
+        Find::Sql => super::sql::find(context.facts, rule, &settings).map_err(|e| e.to_string())?,
+    };
+    let hits = if rule.spec.merge { context.merge(hits) } else { hits };
+    let severity = config.severity(rule);
+    Ok(hits.into_iter().map(|hit| context.finding(rule, severity, hit)).collect())
 }
 
 /// Orders findings: errors first, then the likeliest, then by rule and place.
