@@ -13,7 +13,7 @@ mod pairs;
 mod problem;
 mod skeleton;
 
-pub use pairs::infer_pairs;
+pub use pairs::{infer_pairs, pair_up};
 pub use problem::{Problem, ProblemKind};
 pub use skeleton::{PairSource, Skeleton};
 

@@ -4,6 +4,7 @@
 //! A reader never stops at a bad row: it leaves the row out and adds a
 //! [`crate::dataset::Problem`]. Only a dataset that cannot be read at all is an error.
 
+mod files;
 mod registry;
 
 pub use registry::{FORMATS, read};
@@ -30,6 +31,8 @@ pub struct Format {
     pub slug: &'static str,
     /// What a path has to be, in words; printed when nothing fits.
     pub looks_for: &'static str,
+    /// What the format needs to be recognised.
+    pub evidence: Evidence,
     /// Returns the file or folder to pass to `read`, if this format is at the path.
     ///
     /// The path is a folder or a file that exists. Cheap: it may look at names and
@@ -37,6 +40,16 @@ pub struct Format {
     pub detect: fn(&Path) -> Option<PathBuf>,
     /// Reads what `detect` returned. The registry infers pairs and sorts afterwards.
     pub read: fn(&Path, &ReadOptions) -> Result<Dataset, FormatError>,
+}
+
+/// What a format needs to be recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// Label or configuration files of its own.
+    Labels,
+    /// Images alone, so that any folder with images fits. It is considered last, when
+    /// no labelled dataset lies at the path or below.
+    Images,
 }
 
 /// Says why a dataset cannot be read at all.
@@ -71,6 +84,14 @@ pub enum FormatError {
         format: String,
         /// The slugs that exist.
         known: Vec<&'static str>,
+    },
+    /// A left-right pair names keypoints that no skeleton has both of.
+    #[error("left-right pair {pair:?}: no skeleton has both; known keypoints are {}", .known.join(", "))]
+    NoSuchPair {
+        /// The names as they were given.
+        pair: [String; 2],
+        /// The keypoints that exist.
+        known: Vec<String>,
     },
     /// A file could not be read.
     #[error("failed to read {}: {source}", .path.display())]
