@@ -14,7 +14,7 @@ fn path(relative: &str) -> PathBuf {
 /// Compares a file with what it should be, or writes it.
 ///
 /// Returns whether it is as it should be.
-fn hold(relative: &str, content: &str) -> bool {
+pub(crate) fn hold(relative: &str, content: &str) -> bool {
     let file = path(relative);
     if std::env::var_os("UPDATE").is_some() {
         fs::create_dir_all(file.parent().expect("a file has a folder")).expect("folder");

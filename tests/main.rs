@@ -3,5 +3,6 @@
 mod architecture;
 mod base;
 mod complete;
+mod facts;
 mod generated;
 mod rules;

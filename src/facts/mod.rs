@@ -3,8 +3,12 @@
 //! Takes a [`Dataset`], measures its pixels, gives [`Facts`]: typed rows for rules
 //! in Rust, and the same as polars frames for rules in SQL and for files.
 
+mod columns;
+mod frames;
 mod measure;
 
+pub use columns::{Column, Table};
+pub use frames::{FactsError, Frames};
 pub use measure::{MeasureOptions, Pixels, measure};
 
 use crate::dataset::{Dataset, Image, Instance};
@@ -77,6 +81,21 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Status; 11] = [
+        Status::NotOpened,
+        Status::Decoded,
+        Status::Missing,
+        Status::Empty,
+        Status::Truncated,
+        Status::Corrupt,
+        Status::Unsupported,
+        Status::Bomb,
+        Status::LfsPointer,
+        Status::DvcPointer,
+        Status::Unreadable,
+    ];
+
     /// Returns the word that frames and reports use.
     pub fn label(self) -> &'static str {
         match self {
