@@ -1,5 +1,19 @@
-//! Measures of one decoded image. Takes a [`Picture`], gives [`PixelFacts`];
-//! never touches a file.
+//! Measures of one decoded image. Takes a [`Picture`], gives [`PixelFacts`], and
+//! [`LocalFacts`] of windows of it; never touches a file.
+//!
+//! Everything but the colour test and the hash of the samples is measured on the
+//! brightness plane ([`Luma`]), which is made once per picture.
+
+mod exposure;
+mod hash;
+mod local;
+mod luma;
+mod noise;
+mod sharpness;
+
+pub use hash::{THUMBNAIL, thumbnail_detail};
+pub use local::{Window, local};
+pub use luma::Luma;
 
 /// A decoded image in its stored (not EXIF-rotated) orientation.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,25 +31,38 @@ pub struct Picture {
 /// What is measured on the pixels of a whole image.
 ///
 /// Brightness is 0 (black) to 1 (white).
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PixelFacts {
     /// Hash of size and samples; equal for images that look the same bit by bit.
     pub pixel_hash: u64,
-    /// Perceptual hash; near duplicates differ in few bits.
+    /// Perceptual hash; near duplicates differ in few bits. Means nothing for an
+    /// image without detail ([`thumbnail_detail`]).
     pub perceptual_hash: u64,
+    /// Brightness of the image shrunk to [`THUMBNAIL`] × [`THUMBNAIL`] cells, row by
+    /// row, 0 to 255: tells whether two images with similar hashes are alike.
+    pub thumbnail: [u8; THUMBNAIL * THUMBNAIL],
     /// Whether all channels are equal.
     pub grey: bool,
     /// Percentiles 1, 5, 50, 95, 99 of brightness.
     pub brightness: [f32; 5],
     /// Mean brightness.
     pub brightness_mean: f32,
+    /// Share of pixels at the white end of the scale (252 to 255 of 255), 0 to 1.
+    pub clipped_frac: f32,
     /// Standard deviation of brightness.
     pub contrast: f32,
     /// Shannon entropy of the brightness histogram in bits, 0 to 8.
     pub entropy_bits: f32,
     /// Standard deviation of the sensor noise, brightness units.
     pub noise: f32,
-    /// Sharpness of the image's sharpest parts, net of noise, 0 (no detail) to 1.
+    /// Share of the image's blocks that hold an edge above the noise, 0 to 1.
+    pub detail_frac: f32,
+    /// Softness of the sharpest edges: standard deviation, in pixels, of the Gaussian
+    /// that would blur a step as much; images larger than 640 px are measured as if
+    /// shrunk to that. `None` without edges to judge by.
+    pub blur_px: Option<f32>,
+    /// Sharpness of the image's sharpest parts, net of noise, 0 (no detail) to 1:
+    /// 1 / (1 + `blur_px`²).
     pub sharpness: f32,
     /// Variance of the Laplacian in grey levels squared, as OpenCV scripts measure it.
     pub laplacian_var: f32,
@@ -45,13 +72,64 @@ pub struct PixelFacts {
     pub motion_angle_deg: f32,
 }
 
-/// What is measured around a keypoint or inside a box.
+impl Default for PixelFacts {
+    fn default() -> Self {
+        PixelFacts {
+            pixel_hash: 0,
+            perceptual_hash: 0,
+            thumbnail: [0; THUMBNAIL * THUMBNAIL],
+            grey: false,
+            brightness: [0.0; 5],
+            brightness_mean: 0.0,
+            clipped_frac: 0.0,
+            contrast: 0.0,
+            entropy_bits: 0.0,
+            noise: 0.0,
+            detail_frac: 0.0,
+            blur_px: None,
+            sharpness: 0.0,
+            laplacian_var: 0.0,
+            motion_blur: 0.0,
+            motion_angle_deg: 0.0,
+        }
+    }
+}
+
+/// What is measured around a keypoint or inside a box, at the image's own resolution.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LocalFacts {
+    /// Softness of the edges as in [`PixelFacts::blur_px`], in pixels of the image.
+    pub blur_px: Option<f32>,
     /// Sharpness as in [`PixelFacts::sharpness`].
     pub sharpness: f32,
     /// Mean brightness.
     pub brightness: f32,
     /// Standard deviation of brightness.
     pub contrast: f32,
+}
+
+/// Measures a picture; `luma` is [`Luma::of`] it.
+pub fn measure(picture: &Picture, luma: &Luma) -> PixelFacts {
+    let exposure = exposure::measure(luma);
+    let noise = noise::measure(luma);
+    let sharpness = sharpness::measure(luma, noise);
+    let thumbnail = hash::thumbnail(luma);
+    PixelFacts {
+        pixel_hash: hash::pixels(picture),
+        perceptual_hash: hash::perceptual(&thumbnail),
+        thumbnail,
+        grey: luma.grey,
+        brightness: exposure.percentiles,
+        brightness_mean: exposure.mean,
+        clipped_frac: exposure.clipped_frac,
+        contrast: exposure.contrast,
+        entropy_bits: exposure.entropy_bits,
+        noise: noise / 255.0,
+        detail_frac: sharpness.detail_frac,
+        blur_px: sharpness.blur_px,
+        sharpness: sharpness::score(sharpness.blur_px),
+        laplacian_var: sharpness.laplacian_var,
+        motion_blur: sharpness.motion_blur,
+        motion_angle_deg: sharpness.motion_angle_deg,
+    }
 }

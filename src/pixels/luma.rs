@@ -1,0 +1,56 @@
+//! The brightness plane of a picture, on which nearly everything is measured.
+
+use super::Picture;
+
+/// Brightness of every pixel, 0 to 255.
+///
+/// # Source
+/// ITU-R BT.601-7, section 2.5.1: Y = 0.299 R + 0.587 G + 0.114 B, as JPEG's luma
+/// (ITU-T T.871, section 7), in steps of 1/256.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Luma {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// Samples, row by row.
+    pub samples: Vec<u8>,
+    /// Whether the picture has no colour: its channels are equal everywhere.
+    pub grey: bool,
+}
+
+impl Luma {
+    /// Returns the brightness plane of a picture.
+    pub fn of(picture: &Picture) -> Luma {
+        let (width, height) = (picture.width as usize, picture.height as usize);
+        let (samples, grey) = match picture.channels {
+            1 => (picture.samples.clone(), true),
+            _ => of_rgb(&picture.samples),
+        };
+        Luma { width, height, samples, grey }
+    }
+
+    /// Returns a row of samples.
+    pub(super) fn row(&self, y: usize) -> &[u8] {
+        &self.samples[y * self.width..(y + 1) * self.width]
+    }
+}
+
+/// Pixels that are converted before the test for colour looks at its sum.
+const CHUNK: usize = 4096;
+
+#[multiversion::multiversion(targets("x86_64+avx2+fma", "x86_64+avx512f+avx512bw"))]
+fn of_rgb(samples: &[u8]) -> (Vec<u8>, bool) {
+    let mut luma = vec![0_u8; samples.len() / 3];
+    let mut coloured = 0_u8;
+    for (rgb, out) in samples.chunks(3 * CHUNK).zip(luma.chunks_mut(CHUNK)) {
+        for (pixel, out) in rgb.chunks_exact(3).zip(out) {
+            let [r, g, b] = [pixel[0], pixel[1], pixel[2]];
+            // 77, 150 and 29 are 256 × (0.299, 0.587, 0.114); 128 rounds.
+            let sum = 77 * u32::from(r) + 150 * u32::from(g) + 29 * u32::from(b) + 128;
+            *out = (sum >> 8) as u8;
+            coloured |= (r ^ g) | (b ^ g);
+        }
+    }
+    (luma, coloured == 0)
+}
