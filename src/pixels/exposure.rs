@@ -103,6 +103,9 @@ mod tests {
     #[test]
     fn a_plane_without_pixels_is_all_zero() {
         let exposure = measure(&plane(vec![]));
-        assert_eq!((exposure.mean, exposure.entropy_bits, exposure.percentiles), (0.0, 0.0, [0.0; 5]));
+        assert_eq!(
+            (exposure.mean, exposure.entropy_bits, exposure.percentiles),
+            (0.0, 0.0, [0.0; 5])
+        );
     }
 }

@@ -87,7 +87,9 @@ fn smooth(p: &Luma) -> Vec<i16> {
     for y in 0..h {
         let row = p.row(y);
         let out = &mut hp[y * w..(y + 1) * w];
-        if w < 9 { continue; }
+        if w < 9 {
+            continue;
+        }
         for x in 4..w - 4 {
             let mut s = 8_u16;
             for t in 0..9 {
@@ -161,7 +163,13 @@ pub(super) fn measure(luma: &Luma, noise: f32) -> Sharpness {
         sum.add(b);
     }
     let blur_px = (!good.is_empty()).then(|| sigma(sum.q(noise)) * scale);
-    Sharpness { blur_px, detail_frac, laplacian_var: laplacian_var(luma), motion_blur: 0.0, motion_angle_deg: 0.0 }
+    Sharpness {
+        blur_px,
+        detail_frac,
+        laplacian_var: laplacian_var(luma),
+        motion_blur: 0.0,
+        motion_angle_deg: 0.0,
+    }
 }
 
 /// Measures the softness of a window at the plane's own resolution.
@@ -190,7 +198,11 @@ fn laplacian_var(luma: &Luma) -> f32 {
         let (above, row, below) = (luma.row(y - 1), luma.row(y), luma.row(y + 1));
         let (mut line, mut line_squares) = (0_i32, 0_u64);
         for x in 1..luma.width.saturating_sub(1) {
-            let v = i32::from(above[x]) + i32::from(below[x]) + i32::from(row[x - 1]) + i32::from(row[x + 1]) - 4 * i32::from(row[x]);
+            let v = i32::from(above[x])
+                + i32::from(below[x])
+                + i32::from(row[x - 1])
+                + i32::from(row[x + 1])
+                - 4 * i32::from(row[x]);
             line += v;
             line_squares += (v * v) as u64;
         }
