@@ -4,5 +4,6 @@ mod architecture;
 mod base;
 mod complete;
 mod facts;
+mod formats;
 mod generated;
 mod rules;

@@ -4,7 +4,12 @@
 //! A reader never stops at a bad row: it leaves the row out and adds a
 //! [`crate::dataset::Problem`]. Only a dataset that cannot be read at all is an error.
 
+mod deeplabcut;
+mod dlc_config;
+mod dlc_csv;
+mod dlc_dataset;
 mod files;
+mod lightning_pose;
 mod registry;
 
 pub use registry::{FORMATS, read};

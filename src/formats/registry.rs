@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use super::{Evidence, Format, FormatError, ReadOptions, files};
+use super::{deeplabcut, lightning_pose};
 use crate::dataset::{Dataset, PairSource, Skeleton, pair_up};
 
 /// All formats, the most specific first: the first that fits a path is taken.
 /// Those that need nothing but images come last.
 pub const FORMATS: &[Format] = &[
-    // lightning_pose::FORMAT,
-    // deeplabcut::FORMAT,
+    lightning_pose::FORMAT,
+    deeplabcut::FORMAT,
     // yolo::FORMAT,
     // voc::FORMAT,
     // coco::FORMAT,

@@ -1,0 +1,347 @@
+//! DeepLabCut: a project (`config.yaml`, `labeled-data/<video>/CollectedData_*.csv`),
+//! or one of its label files, or a folder of them that was taken out of its project.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
+
+use super::dlc_config::{self, Config, UNIQUE};
+use super::dlc_csv::{self, Part, Peek, Sheet, show};
+use super::dlc_dataset::{Beside, Builder, LABELED_DATA, Places, below_labeled_data};
+use super::files::{self, Listing};
+use super::{Evidence, Format, FormatError, ReadOptions};
+use crate::dataset::{Dataset, Problem, ProblemKind};
+
+/// DeepLabCut.
+pub(super) const FORMAT: Format = Format {
+    slug: "deeplabcut",
+    looks_for: "a DeepLabCut config.yaml, or labeled-data/*/CollectedData*.csv",
+    evidence: Evidence::Labels,
+    detect,
+    read,
+};
+
+/// Name of the configuration in the folder of a project.
+const CONFIG: &str = "config.yaml";
+
+fn detect(path: &Path) -> Option<PathBuf> {
+    if path.is_file() {
+        let labels = || matches!(peek(path), Peek::Labels(_) | Peek::Predictions);
+        let fits = dlc_config::is_config(path)
+            || (files::has_suffix(path, "csv") && labels())
+            || (files::has_suffix(path, "h5") && is_collected_data(path));
+        return fits.then(|| path.into());
+    }
+    if dlc_config::is_config(&path.join(CONFIG)) || has_labels(&path.join(LABELED_DATA)) {
+        return Some(path.into());
+    }
+    if files::name(path) == LABELED_DATA && has_labels(path) {
+        return path.parent().map(Into::into);
+    }
+    (!label_files(path).is_empty()).then(|| path.into())
+}
+
+/// Returns whether a folder of videos holds labels.
+fn has_labels(folder: &Path) -> bool {
+    files::entries(folder)
+        .iter()
+        .any(|video| files::entries(video).iter().any(|file| is_collected_data(file)))
+}
+
+/// Returns whether a file is named as labels are: `CollectedData_<scorer>`.
+fn is_collected_data(path: &Path) -> bool {
+    let labels = files::has_suffix(path, "csv") || files::has_suffix(path, "h5");
+    labels && files::name(path).starts_with("CollectedData")
+}
+
+/// Returns the CSV label files in a folder: those named as labels are, else all with
+/// the header of labels.
+fn label_files(folder: &Path) -> Vec<PathBuf> {
+    let mut tables = files::entries(folder);
+    tables.retain(|path| files::has_suffix(path, "csv") && path.is_file());
+    if tables.iter().any(|path| is_collected_data(path)) {
+        tables.retain(|path| is_collected_data(path));
+    } else {
+        tables.retain(|path| matches!(peek(path), Peek::Labels(_)));
+    }
+    tables
+}
+
+/// Looks at the beginning of a file.
+pub(super) fn peek(path: &Path) -> Peek {
+    use std::io::Read as _;
+    /// Enough for the header of a file with some hundred body parts.
+    const BEGINNING: u64 = 1 << 18;
+    let mut beginning = Vec::new();
+    let file = std::fs::File::open(path);
+    match file.and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning)) {
+        Ok(_) => dlc_csv::peek(&beginning),
+        Err(_) => Peek::Other,
+    }
+}
+
+fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
+    let path = std::path::absolute(path)
+        .map_err(|source| FormatError::Io { path: path.into(), source })?;
+    let project = Project::of(&path)?;
+    let config = project.config.as_deref().map(dlc_config::read).transpose()?;
+    let mut notes = Vec::new();
+    let mut sheets = sheets(&project, &mut notes)?;
+    let places = Places {
+        images: options.images.clone(),
+        beside: if config.is_some() { Beside::No } else { Beside::Allowed },
+        root: project.root,
+    };
+    let listing = match &places.images {
+        Some(images) => listing_of(&places.root, images),
+        None => list(&places.root, &project.folders),
+    };
+    let config = config.unwrap_or_default();
+    notes.extend(other_scorers(&mut sheets, config.scorer.as_deref()));
+    let mut builder = Builder::new(places, listing);
+    notes.into_iter().for_each(|note| builder.note(note));
+    add(&mut builder, sheets, &config);
+    Ok(builder.finish())
+}
+
+/// The files of a project, or of the part of it that the user named.
+struct Project {
+    /// Folder that paths are relative to.
+    root: PathBuf,
+    /// Configuration, where there is one.
+    config: Option<PathBuf>,
+    /// Label files.
+    labels: Vec<PathBuf>,
+    /// Whether the user named one label file; it is an error then if it cannot be read.
+    one: bool,
+    /// Folders whose images belong to the project, labelled or not.
+    folders: Vec<PathBuf>,
+}
+
+impl Project {
+    fn of(path: &Path) -> Result<Project, FormatError> {
+        let beside = || path.parent().unwrap_or(path).to_path_buf();
+        if files::has_suffix(path, "h5") {
+            let message = "labels in HDF5 cannot be read yet; name the CSV beside it";
+            let (path, message) = (path.into(), message.into());
+            return Err(FormatError::Malformed { path, row: None, message });
+        }
+        if files::has_suffix(path, "csv") {
+            let folder = beside();
+            let root = root_of(&folder, peek(path));
+            return Ok(Project {
+                config: config_in(&root),
+                root,
+                labels: vec![path.into()],
+                one: true,
+                folders: vec![folder],
+            });
+        }
+        if path.is_file() {
+            return Ok(Project { config: Some(path.into()), ..Project::whole(beside()) });
+        }
+        let config = config_in(path);
+        if config.is_some() || path.join(LABELED_DATA).is_dir() {
+            return Ok(Project { config, ..Project::whole(path.into()) });
+        }
+        let labels = label_files(path);
+        let root = root_of(path, labels.first().map_or(Peek::Other, |file| peek(file)));
+        Ok(Project {
+            config: config_in(&root),
+            root,
+            labels,
+            one: false,
+            folders: vec![path.into()],
+        })
+    }
+
+    /// Returns all that lies in the folder of a project.
+    fn whole(root: PathBuf) -> Project {
+        let mut folders = files::entries(&root.join(LABELED_DATA));
+        folders.retain(|folder| folder.is_dir());
+        // DeepLabCut's `check_labels` draws the labels into pictures beside the originals.
+        let drawn = |folder: &PathBuf| {
+            let name = files::name(folder);
+            let original = name.strip_suffix("_labeled").map(|name| folder.with_file_name(name));
+            original.is_some_and(|original| original.is_dir())
+        };
+        folders.retain(|folder| !drawn(folder));
+        let mut labels = Vec::new();
+        for folder in &folders {
+            let named = files::entries(folder).into_iter();
+            labels.extend(named.filter(|f| is_collected_data(f) && files::has_suffix(f, "csv")));
+        }
+        Project { root, config: None, labels, one: false, folders }
+    }
+}
+
+fn config_in(root: &Path) -> Option<PathBuf> {
+    Some(root.join(CONFIG)).filter(|config| dlc_config::is_config(config))
+}
+
+/// Returns the folder that the rows of a label file in `folder` are relative to: the
+/// nearest above that holds the first image, else the folder itself.
+fn root_of(folder: &Path, first: Peek) -> PathBuf {
+    /// A label file lies two folders below its project, a merged one three.
+    const LEVELS: usize = 4;
+    let Peek::Labels(Some(image)) = first else { return folder.into() };
+    let image = below_labeled_data(&image);
+    let above = || folder.ancestors().take(LEVELS);
+    let holds_image = |root: &&Path| root.join(image).is_file();
+    let holds_folder =
+        |root: &&Path| image.starts_with(LABELED_DATA) && root.join(LABELED_DATA).is_dir();
+    let root = above().find(holds_image).or_else(|| above().find(holds_folder));
+    root.unwrap_or(folder).into()
+}
+
+/// Reads the label files; notes those that cannot be read, and the HDF5 files beside.
+fn sheets(project: &Project, notes: &mut Vec<Problem>) -> Result<Vec<Sheet>, FormatError> {
+    let read: Vec<_> = (project.labels.par_iter())
+        .map(|path| {
+            let file = files::relative(&project.root, path);
+            files::read(path).map(|bytes| dlc_csv::parse(&file, &bytes))
+        })
+        .collect();
+    let mut sheets = Vec::new();
+    for (path, read) in project.labels.iter().zip(read) {
+        let (row, message) = match read {
+            Ok(Ok(sheet)) => {
+                sheets.push(sheet);
+                continue;
+            }
+            Ok(Err(error)) if project.one => {
+                let (path, row) = (path.clone(), Some(error.row as usize));
+                return Err(FormatError::Malformed { path, row, message: error.message });
+            }
+            Err(error) if project.one => return Err(error),
+            Ok(Err(error)) => (Some(error.row), error.message),
+            Err(error) => (None, error.to_string()),
+        };
+        let file = files::relative(&project.root, path);
+        notes.push(problem(ProblemKind::UnreadableLabel, file, row, message));
+    }
+    let inside = project.folders.iter().flat_map(|folder| files::entries(folder));
+    for path in inside.filter(|file| files::has_suffix(file, "h5") && is_collected_data(file)) {
+        let file = files::relative(&project.root, &path);
+        notes.push(if path.with_extension("csv").is_file() {
+            let message = "labels in HDF5 beside the CSV, not compared with it";
+            problem(ProblemKind::NotCompared, file, None, message.into())
+        } else {
+            let message = "expected a CSV beside the labels in HDF5, which cannot be read yet";
+            problem(ProblemKind::UnreadableLabel, file, None, message.into())
+        });
+    }
+    Ok(sheets)
+}
+
+/// Returns the images of the folders of a project.
+fn list(root: &Path, folders: &[PathBuf]) -> Listing {
+    let mut all = Listing::default();
+    for folder in folders {
+        let listing = files::images_in(root, folder);
+        all.images.extend(listing.images);
+        all.problems.extend(listing.problems);
+    }
+    all
+}
+
+/// Returns the images of a folder that stands for the project's own, with the paths
+/// that they would have there.
+pub(super) fn listing_of(root: &Path, images: &Path) -> Listing {
+    let mut listing = files::images_below(images, images);
+    let whole = images.join(LABELED_DATA).is_dir() || images.starts_with(root);
+    if whole {
+        return listing;
+    }
+    for image in &mut listing.images {
+        if image.path.contains('/') {
+            image.path.insert_str(0, &format!("{LABELED_DATA}/"));
+        }
+    }
+    listing
+}
+
+/// Takes out the label files of scorers that the project does not name, as DeepLabCut
+/// does, and notes them. Where none is left, the project's scorer is wrong: all stay.
+fn other_scorers(sheets: &mut Vec<Sheet>, scorer: Option<&str>) -> Vec<Problem> {
+    let Some(scorer) = scorer else { return Vec::new() };
+    let own = |sheet: &Sheet| {
+        let name = files::file_name(&sheet.file);
+        let named = name.strip_prefix("CollectedData_").and_then(|name| name.strip_suffix(".csv"));
+        named.is_none_or(|named| named == scorer)
+            && (sheet.parts.is_empty() || sheet.parts.iter().any(|part| part.scorer == scorer))
+    };
+    let some = sheets.iter().any(own);
+    let mut notes = Vec::new();
+    for sheet in sheets.iter().filter(|sheet| !own(sheet)) {
+        let found = sheet.parts.first().map(|part| show(&part.scorer)).unwrap_or_default();
+        let message = format!(
+            "expected labels of the project's scorer {}, found those of {found}; {}",
+            show(scorer),
+            if some { "left out, as DeepLabCut does" } else { "DeepLabCut leaves them out" },
+        );
+        notes.push(problem(ProblemKind::OtherScorer, sheet.file.clone(), Some(1), message));
+    }
+    if some {
+        sheets.retain(own);
+    }
+    notes
+}
+
+/// Adds the labels, with the skeletons of the configuration.
+fn add(builder: &mut Builder, sheets: Vec<Sheet>, config: &Config) {
+    let is_unique = |part: &Part| part.individual.as_deref() == Some(UNIQUE);
+    let mut parts = sheets.iter().flat_map(|sheet| &sheet.parts);
+    let unique = !config.unique.is_empty() || parts.any(is_unique);
+    let main = builder.skeleton(if unique { "individuals" } else { "" }, &config.bodyparts);
+    let single = unique.then(|| builder.skeleton(UNIQUE, &config.unique));
+    for sheet in sheets {
+        if !config.bodyparts.is_empty() {
+            let notes = mismatches(&sheet, config, &is_unique);
+            notes.into_iter().for_each(|note| builder.note(note));
+        }
+        builder.add(sheet, config.scorer.as_deref(), None, &|part| match single {
+            Some(single) if is_unique(part) => single,
+            _ => main,
+        });
+    }
+    builder.edges(&config.edges);
+}
+
+/// Notes body parts that only one of label file and configuration names.
+fn mismatches(sheet: &Sheet, config: &Config, is_unique: &dyn Fn(&Part) -> bool) -> Vec<Problem> {
+    let mut notes = Vec::new();
+    let mut note = |column, message| {
+        notes.push(Problem {
+            column,
+            ..problem(
+                ProblemKind::KeypointMismatch,
+                sheet.file.clone(),
+                Some(sheet.bodyparts_row),
+                message,
+            )
+        });
+    };
+    let mut seen = FxHashSet::default();
+    for part in &sheet.parts {
+        let known = if is_unique(part) { &config.unique } else { &config.bodyparts };
+        if seen.insert((is_unique(part), &part.bodypart)) && !known.contains(&part.bodypart) {
+            let message = format!(
+                "{} is no body part in {CONFIG}; DeepLabCut does not train on it",
+                show(&part.bodypart)
+            );
+            note(Some(part.column()), message);
+        }
+    }
+    for (unique, names) in [(false, &config.bodyparts), (true, &config.unique)] {
+        for name in names.iter().filter(|name| !seen.contains(&(unique, *name))) {
+            note(None, format!("body part {} of {CONFIG} has no columns", show(name)));
+        }
+    }
+    notes
+}
+
+fn problem(kind: ProblemKind, file: String, row: Option<u32>, message: String) -> Problem {
+    Problem { file, row, column: None, kind, image: None, message }
+}

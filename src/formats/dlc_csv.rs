@@ -1,0 +1,446 @@
+//! The label file that DeepLabCut and Lightning Pose share: a CSV with 3 header rows
+//! (scorer, bodyparts, coords), or 4 (individuals after scorer), and an index of one
+//! column (`labeled-data/video/img.png`) or three (`labeled-data,video,img.png`).
+//!
+//! Takes the bytes of a file, gives a [`Sheet`]: what each row says of each body
+//! part. A cell or row that makes no sense is left out and reported; only a file
+//! without the header is an error. Knows nothing of projects and image files.
+
+use std::borrow::Cow;
+
+use csv::StringRecord;
+use rustc_hash::FxHashMap;
+
+use super::files;
+use crate::dataset::{Problem, ProblemKind, Visibility};
+
+/// What a label file holds.
+#[derive(Debug, Default)]
+pub(super) struct Sheet {
+    /// Label file, relative to the dataset.
+    pub(super) file: String,
+    /// Body parts that have an x and a y column, in the order of their columns.
+    pub(super) parts: Vec<Part>,
+    /// Rows that name an image, in file order.
+    pub(super) rows: Vec<Row>,
+    /// Labelled points of all rows.
+    pub(super) points: Vec<Point>,
+    /// Line of the header that names the body parts.
+    pub(super) bodyparts_row: u32,
+    /// What could not be read.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// A body part of one individual, as one scorer labelled it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Who labelled it; empty where the file does not say.
+    pub(super) scorer: String,
+    /// Individual, where the file tells individuals apart.
+    pub(super) individual: Option<String>,
+    /// Name of the body part.
+    pub(super) bodypart: String,
+    x: usize,
+    y: usize,
+    visible: Option<usize>,
+}
+
+impl Part {
+    /// Returns the column of its x, counted from 1.
+    pub(super) fn column(&self) -> u32 {
+        column(self.x)
+    }
+}
+
+/// A row that names an image.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    /// Image as the row names it, with `/`.
+    pub(super) image: String,
+    /// Line of the file.
+    pub(super) line: u32,
+    /// Range of [`Sheet::points`], ascending in [`Point::part`].
+    pub(super) points: std::ops::Range<usize>,
+}
+
+/// A labelled point, in the file's own numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Point {
+    /// Index into [`Sheet::parts`].
+    pub(super) part: u32,
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) visibility: Visibility,
+}
+
+/// Says why a file is no such label file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct HeaderError {
+    pub(super) row: u32,
+    pub(super) message: String,
+}
+
+/// What the beginning of a file tells.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Peek {
+    /// Labels; the image of the first row, where there is one.
+    Labels(Option<String>),
+    /// The same layout with a likelihood: made by a model.
+    Predictions,
+    /// Something else.
+    Other,
+}
+
+/// Tells from the first bytes of a file whether it is such a label file.
+pub(super) fn peek(beginning: &[u8]) -> Peek {
+    let Ok((text, _)) = decode(beginning) else { return Peek::Other };
+    let mut reader = reader(&text);
+    let mut record = StringRecord::new();
+    let Ok(header) = Header::read(&mut reader, &mut record) else { return Peek::Other };
+    if header.coords.iter().any(|coord| coord.eq_ignore_ascii_case("likelihood")) {
+        return Peek::Predictions;
+    }
+    while matches!(reader.read_record(&mut record), Ok(true)) {
+        let image = header.image(&record);
+        if !image.is_empty() {
+            return Peek::Labels(Some(image));
+        }
+    }
+    Peek::Labels(None)
+}
+
+/// Reads a label file.
+///
+/// # Errors
+/// Fails when the header is not there, or the file holds the predictions of a model.
+pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Sheet, HeaderError> {
+    let (text, strange_byte) =
+        decode(bytes).map_err(|message| HeaderError { row: 1, message: message.into() })?;
+    let mut reader = reader(&text);
+    let mut record = StringRecord::new();
+    let header = Header::read(&mut reader, &mut record)?;
+    let mut sheet =
+        Sheet { file: file.into(), bodyparts_row: header.bodyparts_row, ..Sheet::default() };
+    if let Some((row, byte)) = strange_byte {
+        let message = format!("expected UTF-8, found the byte {byte:#04x}; read as Latin-1");
+        sheet.unreadable(row, None, None, message);
+    }
+    header.parts(&mut sheet)?;
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(true) => sheet.read_row(&header, &record),
+            Ok(false) => return Ok(sheet),
+            Err(error) => {
+                sheet.unreadable(line(&record), None, None, error.to_string());
+                return Ok(sheet);
+            }
+        }
+    }
+}
+
+/// Line and value of a byte that is no UTF-8.
+type StrangeByte = (u32, u8);
+
+/// Returns the text of a file, and line and value of the first byte that is no UTF-8
+/// (the text is then read as Latin-1, which Excel writes).
+fn decode(bytes: &[u8]) -> Result<(Cow<'_, str>, Option<StrangeByte>), &'static str> {
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        return Err("expected UTF-8, found UTF-16; save the file as CSV (UTF-8)");
+    }
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok((Cow::Borrowed(text), None)),
+        // A beginning of a file may be cut within a letter; that is no strange byte.
+        Err(error) if error.error_len().is_none() => {
+            Ok((String::from_utf8_lossy(&bytes[..error.valid_up_to()]), None))
+        }
+        Err(error) => {
+            let at = error.valid_up_to();
+            let row = 1 + bytes[..at].iter().filter(|&&byte| byte == b'\n').count() as u32;
+            let text = bytes.iter().map(|&byte| char::from(byte)).collect();
+            Ok((Cow::Owned(text), Some((row, bytes[at]))))
+        }
+    }
+}
+
+/// Returns a reader of records; the separator is the commonest of the first line,
+/// since Excel writes `;` in countries where the comma stands in numbers.
+fn reader(text: &str) -> csv::Reader<&[u8]> {
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let count = |separator: &u8| first.bytes().filter(|byte| byte == separator).count();
+    let separator = [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',');
+    csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator)
+        .from_reader(text.as_bytes())
+}
+
+/// The header rows.
+struct Header {
+    scorers: StringRecord,
+    individuals: Option<StringRecord>,
+    bodyparts: StringRecord,
+    coords: StringRecord,
+    bodyparts_row: u32,
+    /// Number of index columns.
+    index: usize,
+    /// Number of columns.
+    width: usize,
+}
+
+impl Header {
+    /// Reads the header rows, each named by its first cell.
+    fn read(
+        reader: &mut csv::Reader<&[u8]>,
+        record: &mut StringRecord,
+    ) -> Result<Header, HeaderError> {
+        let mut levels: [Option<StringRecord>; 3] = [None, None, None];
+        let mut bodyparts_row = 0;
+        let names = ["scorer", "individuals", "bodyparts"];
+        loop {
+            let more = reader.read_record(record).unwrap_or(false);
+            let row = if more { line(record) } else { 1 };
+            let found = record.get(0).unwrap_or_default().trim();
+            if more && found.eq_ignore_ascii_case("coords") {
+                break;
+            }
+            let level = names.iter().position(|name| found.eq_ignore_ascii_case(name));
+            let Some(level) = level.filter(|&level| more && levels[level].is_none()) else {
+                let missing = (names.iter().zip(&levels))
+                    .find_map(|(name, level)| level.is_none().then_some(*name))
+                    .filter(|name| *name != "individuals" || levels[2].is_none())
+                    .unwrap_or("coords");
+                let found = if more { show(found) } else { "the end of the file".into() };
+                let message =
+                    format!("expected a header row that begins with `{missing}`, found {found}");
+                return Err(HeaderError { row, message });
+            };
+            if level == 2 {
+                bodyparts_row = row;
+            }
+            levels[level] = Some(record.clone());
+        }
+        let row = line(record);
+        let coords = record.clone();
+        let filled = |at: &usize| coords.get(*at).is_some_and(|cell| !cell.trim().is_empty());
+        let columns: Vec<usize> = (1..coords.len()).filter(filled).collect();
+        let [scorers, individuals, bodyparts] = levels;
+        let (Some(bodyparts), [first, ..]) = (bodyparts, &columns[..]) else {
+            let message = "expected body parts and coords in the header, found none";
+            return Err(HeaderError { row, message: message.into() });
+        };
+        Ok(Header {
+            scorers: scorers.unwrap_or_default(),
+            individuals,
+            bodyparts,
+            bodyparts_row,
+            index: *first,
+            width: columns.last().map_or(0, |last| last + 1),
+            coords,
+        })
+    }
+
+    /// Returns the image that a row names.
+    fn image(&self, record: &StringRecord) -> String {
+        if self.index == 1 {
+            return files::slashes(record.get(0).unwrap_or_default());
+        }
+        let cells: Vec<&str> = record.iter().take(self.index).collect();
+        files::slashes(&cells.join("/"))
+    }
+
+    /// Puts the body parts that have both coordinates into a sheet.
+    fn parts(&self, sheet: &mut Sheet) -> Result<(), HeaderError> {
+        struct Found<'a> {
+            key: [&'a str; 3],
+            columns: [Option<usize>; 3],
+            first: usize,
+        }
+        let mut found: Vec<Found<'_>> = Vec::new();
+        let mut known = FxHashMap::default();
+        for at in self.index..self.width {
+            let key = [
+                self.scorers.get(at).unwrap_or_default().trim(),
+                self.individuals.as_ref().and_then(|i| i.get(at)).unwrap_or_default().trim(),
+                self.bodyparts.get(at).unwrap_or_default().trim(),
+            ];
+            let coord = self.coords.get(at).unwrap_or_default().trim().to_ascii_lowercase();
+            let row = self.bodyparts_row;
+            let Some(axis) = ["x", "y", "visible"].iter().position(|name| *name == coord) else {
+                if coord == "likelihood" {
+                    let message = "expected labels, found predictions (a column `likelihood`)";
+                    return Err(HeaderError { row: row + 1, message: message.into() });
+                }
+                let message = format!("expected `x`, `y` or `visible`, found {}", show(&coord));
+                sheet.unreadable(row + 1, Some(at), None, message);
+                continue;
+            };
+            let entry = *known.entry(key).or_insert_with(|| {
+                found.push(Found { key, columns: [None; 3], first: at });
+                found.len() - 1
+            });
+            let place = &mut found[entry].columns[axis];
+            if place.is_some() {
+                let message = format!("{} has a second column `{coord}`", show(key[2]));
+                sheet.unreadable(row, Some(at), None, message);
+            } else {
+                *place = Some(at);
+            }
+        }
+        for Found { key: [scorer, individual, bodypart], columns, first } in found {
+            let ([Some(x), Some(y), visible], false) = (columns, bodypart.is_empty()) else {
+                let message = format!(
+                    "expected a named body part with columns `x` and `y`, found {}",
+                    show(bodypart)
+                );
+                sheet.unreadable(self.bodyparts_row, Some(first), None, message);
+                continue;
+            };
+            sheet.parts.push(Part {
+                scorer: scorer.into(),
+                individual: self.individuals.is_some().then(|| individual.into()),
+                bodypart: bodypart.into(),
+                x,
+                y,
+                visible,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Sheet {
+    fn read_row(&mut self, header: &Header, record: &StringRecord) {
+        let row = line(record);
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            return;
+        }
+        let image = header.image(record);
+        if !files::is_image(image.as_ref()) {
+            let message = format!("expected the path of an image, found {}", show(&image));
+            self.unreadable(row, Some(0), None, message);
+            return;
+        }
+        let start = self.points.len();
+        let surplus = record.iter().skip(header.width).any(|cell| !cell.trim().is_empty());
+        if record.len() < header.width || surplus {
+            // Which cell is missing or too much cannot be known, so no number of this
+            // row can be trusted.
+            let message = format!("expected {} columns, found {}", header.width, record.len());
+            self.unreadable(row, None, Some(&image), message);
+        } else {
+            for part in 0..self.parts.len() {
+                self.read_point(part, record, &image);
+            }
+        }
+        let points = start..self.points.len();
+        self.rows.push(Row { image, line: row, points });
+    }
+
+    fn read_point(&mut self, part: usize, record: &StringRecord, image: &str) {
+        let row = line(record);
+        let Part { x, y, visible, .. } = self.parts[part];
+        let mut read = |at: usize, what: &str| {
+            let cell = &record[at];
+            number(cell).unwrap_or_else(|()| {
+                let message = format!("expected {what}, found {}", show(cell));
+                self.unreadable(row, Some(at), Some(image), message);
+                Cell::Unreadable
+            })
+        };
+        let (at_x, at_y) = (read(x, "a number"), read(y, "a number"));
+        let (place, missing) = match (at_x, at_y) {
+            (Cell::Number(x), Cell::Number(y)) => ([x, y], None),
+            (Cell::Number(_), Cell::Missing) => ([0.0; 2], Some(("y", "x", y))),
+            (Cell::Missing, Cell::Number(_)) => ([0.0; 2], Some(("x", "y", x))),
+            _ => return,
+        };
+        if let Some((missing, present, at)) = missing {
+            let name = &self.parts[part].bodypart;
+            let message = format!("{} has {present} but no {missing}", show(name));
+            self.unreadable(row, Some(at), Some(image), message);
+            return;
+        }
+        let visibility = match visible.map(|at| (at, number(&record[at]))) {
+            None | Some((_, Ok(Cell::Missing | Cell::Number(2.0)))) => Visibility::Visible,
+            Some((_, Ok(Cell::Number(1.0)))) => Visibility::Occluded,
+            // As in COCO: not labelled, whatever stands in x and y.
+            Some((_, Ok(Cell::Number(0.0)))) => return,
+            Some((at, _)) => {
+                let message = format!("expected 0, 1 or 2, found {}", show(&record[at]));
+                self.unreadable(row, Some(at), Some(image), message);
+                Visibility::Visible
+            }
+        };
+        let part = part as u32;
+        self.points.push(Point { part, x: place[0], y: place[1], visibility });
+    }
+
+    fn unreadable(&mut self, row: u32, at: Option<usize>, image: Option<&str>, message: String) {
+        self.problems.push(Problem {
+            file: self.file.clone(),
+            row: Some(row),
+            column: at.map(column),
+            kind: ProblemKind::UnreadableLabel,
+            image: image.map(String::from),
+            message,
+        });
+    }
+}
+
+/// What a cell of coordinates holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Cell {
+    Missing,
+    Number(f64),
+    Unreadable,
+}
+
+/// Words that pandas writes, or reads, for a missing number.
+const MISSING: [&str; 8] = ["nan", "-nan", "na", "n/a", "<na>", "#n/a", "null", "none"];
+
+fn number(cell: &str) -> Result<Cell, ()> {
+    let cell = cell.trim();
+    if cell.is_empty() {
+        return Ok(Cell::Missing);
+    }
+    if let Ok(number) = cell.parse::<f64>() {
+        return match number {
+            n if n.is_finite() => Ok(Cell::Number(n)),
+            n if n.is_nan() => Ok(Cell::Missing),
+            _ => Err(()),
+        };
+    }
+    if MISSING.iter().any(|word| cell.eq_ignore_ascii_case(word)) {
+        return Ok(Cell::Missing);
+    }
+    // Files that Excel separated by `;` have a comma in their numbers.
+    match cell.replacen(',', ".", 1).parse::<f64>() {
+        Ok(number) if number.is_finite() && cell.contains(',') => Ok(Cell::Number(number)),
+        _ => Err(()),
+    }
+}
+
+/// Returns the line at which a record begins.
+fn line(record: &StringRecord) -> u32 {
+    record.position().map_or(1, |position| position.line() as u32)
+}
+
+/// Returns the number of a column counted from 1.
+fn column(at: usize) -> u32 {
+    at as u32 + 1
+}
+
+/// Quotes a cell for a message: at most 40 letters, none that disturbs a terminal.
+pub(super) fn show(cell: &str) -> String {
+    let mut shown: String = cell.chars().take(40).flat_map(escape).collect();
+    if cell.chars().nth(40).is_some() {
+        shown.push('…');
+    }
+    if shown.is_empty() { "nothing".into() } else { format!("`{shown}`") }
+}
+
+fn escape(letter: char) -> Vec<char> {
+    if letter.is_control() { letter.escape_default().collect() } else { vec![letter] }
+}

@@ -1,0 +1,127 @@
+//! Lightning Pose: a folder with `CollectedData.csv`, or one CSV per view, and the
+//! images below `labeled-data`; or one of these CSV files.
+
+use std::path::{Path, PathBuf};
+
+use rustc_hash::FxHashMap;
+
+use super::dlc_csv::{self, Peek};
+use super::dlc_dataset::{Beside, Builder, LABELED_DATA, Places};
+use super::{Evidence, Format, FormatError, ReadOptions, deeplabcut, dlc_config, files};
+use crate::dataset::{Dataset, Problem, ProblemKind};
+
+/// Lightning Pose.
+pub(super) const FORMAT: Format = Format {
+    slug: "lightning_pose",
+    looks_for: "a Lightning Pose CollectedData*.csv (or one CSV per view) beside labeled-data",
+    evidence: Evidence::Labels,
+    detect,
+    read,
+};
+
+fn detect(path: &Path) -> Option<PathBuf> {
+    let fits = if path.is_file() {
+        files::has_suffix(path, "csv") && is_label_file(path)
+    } else {
+        !label_files(path).is_empty()
+    };
+    fits.then(|| path.into())
+}
+
+/// Returns the label files in a folder, `CollectedData.csv` first.
+fn label_files(folder: &Path) -> Vec<PathBuf> {
+    let mut tables = files::entries(folder);
+    tables.retain(|path| files::has_suffix(path, "csv") && path.is_file() && is_label_file(path));
+    tables.sort_by_key(|path| files::name(path) != "CollectedData.csv");
+    tables
+}
+
+/// Returns whether a CSV has the header of labels and lies at the top of its project,
+/// which is no DeepLabCut project.
+fn is_label_file(path: &Path) -> bool {
+    let Ok(path) = std::path::absolute(path) else { return false };
+    let Some(folder) = path.parent() else { return false };
+    let top = |image: &str| {
+        folder.join(LABELED_DATA).is_dir() || (image.contains('/') && folder.join(image).is_file())
+    };
+    match deeplabcut::peek(&path) {
+        Peek::Labels(image) => {
+            top(&image.unwrap_or_default()) && !dlc_config::is_config(&folder.join("config.yaml"))
+        }
+        Peek::Predictions | Peek::Other => false,
+    }
+}
+
+fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
+    let path = std::path::absolute(path)
+        .map_err(|source| FormatError::Io { path: path.into(), source })?;
+    let one = path.is_file();
+    let (root, tables) = if one {
+        (path.parent().unwrap_or(&path).to_path_buf(), vec![path.clone()])
+    } else {
+        (path.clone(), label_files(&path))
+    };
+    let listing = match &options.images {
+        Some(images) => deeplabcut::listing_of(&root, images),
+        None => files::images_below(&root, &root.join(LABELED_DATA)),
+    };
+    let places = Places { root, images: options.images.clone(), beside: Beside::No };
+    let root = places.root.clone();
+    let mut builder = Builder::new(places, listing);
+    let names: Vec<Name> = tables.iter().map(|table| Name::of(table)).collect();
+    let splits = names.iter().any(|name| name.test);
+    let mut skeletons: FxHashMap<&str, u16> = FxHashMap::default();
+    let single = names.iter().all(|name| name.view == names[0].view);
+    for (table, name) in tables.iter().zip(&names) {
+        let file = files::relative(&root, table);
+        match dlc_csv::parse(&file, &files::read(table)?) {
+            Ok(sheet) => {
+                // Each view has a geometry of its own, so it has a skeleton of its own.
+                let label = if single { "" } else { &name.view };
+                let skeleton =
+                    *(skeletons.entry(&name.view)).or_insert_with(|| builder.skeleton(label, &[]));
+                let split = splits.then_some(u16::from(name.test));
+                builder.add(sheet, None, split, &|_| skeleton);
+            }
+            Err(error) if one => {
+                let (path, row) = (table.clone(), Some(error.row as usize));
+                return Err(FormatError::Malformed { path, row, message: error.message });
+            }
+            Err(error) => builder.note(Problem {
+                file,
+                row: Some(error.row),
+                column: None,
+                kind: ProblemKind::UnreadableLabel,
+                image: None,
+                message: error.message,
+            }),
+        }
+    }
+    let mut dataset = builder.finish();
+    if splits {
+        dataset.splits = vec!["train".into(), "test".into()];
+    }
+    Ok(dataset)
+}
+
+/// What the name of a label file tells.
+struct Name {
+    /// View, empty where the name tells none.
+    view: String,
+    /// Whether it holds labels for a test on other sessions: `CollectedData_new.csv`
+    /// beside `CollectedData.csv`, or `CollectedData_<view>_test.csv`.
+    test: bool,
+}
+
+impl Name {
+    fn of(path: &Path) -> Name {
+        let name = files::name(path);
+        let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+        let stem = stem.strip_prefix("CollectedData").unwrap_or(stem);
+        let (view, test) = match stem.strip_suffix("_new").or(stem.strip_suffix("_test")) {
+            Some(view) => (view, true),
+            None => (stem, false),
+        };
+        Name { view: view.trim_matches(['_', ' ', '-']).into(), test }
+    }
+}
