@@ -1,0 +1,121 @@
+//! Keypoints that are missing in one frame while the frames before and after have them.
+
+use std::collections::BTreeMap;
+
+use crate::audit::models::tracks::{Track, tracks};
+use crate::audit::{Action, Hit, Proposal, Settings, Subject};
+use crate::dataset::Instance;
+use crate::facts::Facts;
+
+pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
+    let dataset = &facts.dataset;
+    let mut gaps: BTreeMap<(usize, u16), Gaps> = BTreeMap::new();
+    for track in tracks(dataset) {
+        let kinds = dataset.skeletons[track.skeleton].keypoints.len() as u16;
+        for at in 0..track.frames.len() {
+            let Some(around) = Around::of(facts, &track, at, settings) else { continue };
+            for kind in 0..kinds {
+                if around.have(facts, kind) {
+                    let gaps = gaps.entry((track.skeleton, kind)).or_default();
+                    gaps.chances += 1;
+                    let here = &dataset.instances[around.here as usize];
+                    if dataset.keypoint(here, kind).is_none() && !around.at_border(facts, kind) {
+                        gaps.missing.push(around.clone());
+                    }
+                }
+            }
+        }
+    }
+    let mut hits = Vec::new();
+    for ((skeleton, kind), gaps) in gaps {
+        if (gaps.chances as f64) < settings.get("min_chances") {
+            continue;
+        }
+        // How often the keypoint disappears for a frame elsewhere: Jeffreys' estimate
+        // of a rate, this frame left out. What exceeds the rate of slips is occlusion.
+        let others = gaps.missing.len() as f64 - 1.0;
+        let rate = (others + 0.5) / gaps.chances as f64;
+        let score = settings.get("max_score").min(settings.get("prior") / rate);
+        if score < settings.get("min_score") {
+            continue;
+        }
+        let name = &dataset.skeletons[skeleton].keypoints[usize::from(kind)];
+        for around in gaps.missing {
+            let message = format!(
+                "{name} is not labelled, but is in the labelled frames before and after; it \
+                 disappears like this in {} of {} frames",
+                others + 1.0,
+                gaps.chances
+            );
+            let related = around.neighbours.iter().map(|&at| {
+                facts.image_of(&dataset.instances[at as usize]).path.clone()
+            });
+            hits.push(
+                Hit::new(Subject::Keypoint(around.here, kind), score, message)
+                    .measured(rate, settings.get("prior"))
+                    .related(related.collect())
+                    .proposal(Proposal::new(Action::Relabel)),
+            );
+        }
+    }
+    hits
+}
+
+/// Where a keypoint could have been missing alone, and where it is.
+#[derive(Default)]
+struct Gaps {
+    chances: usize,
+    missing: Vec<Around>,
+}
+
+/// An instance and the nearest labelled ones of its track.
+#[derive(Clone)]
+struct Around {
+    here: u32,
+    neighbours: Vec<u32>,
+}
+
+impl Around {
+    /// Returns up to two neighbours on each side within reach, `None` where a side has
+    /// none.
+    fn of(facts: &Facts, track: &Track, at: usize, settings: &Settings) -> Option<Around> {
+        let (frame, here) = track.frames[at];
+        let near = |&&(other, _): &&(u64, u32)| {
+            other.abs_diff(frame) as f64 <= settings.get("max_gap")
+        };
+        let before: Vec<u32> =
+            track.frames[..at].iter().rev().take(2).filter(near).map(|f| f.1).collect();
+        let after: Vec<u32> =
+            track.frames[at + 1..].iter().take(2).filter(near).map(|f| f.1).collect();
+        let labelled = facts.dataset.instances[here as usize].len > 0;
+        (labelled && !before.is_empty() && !after.is_empty())
+            .then(|| Around { here, neighbours: [before, after].concat() })
+    }
+
+    fn instances<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = &'a Instance> {
+        self.neighbours.iter().map(|&at| &facts.dataset.instances[at as usize])
+    }
+
+    /// Returns whether all neighbours have a keypoint.
+    fn have(&self, facts: &Facts, kind: u16) -> bool {
+        self.instances(facts).all(|instance| facts.dataset.keypoint(instance, kind).is_some())
+    }
+
+    /// Returns whether the keypoint was about to leave the image.
+    fn at_border(&self, facts: &Facts, kind: u16) -> bool {
+        self.instances(facts).any(|instance| {
+            let size = facts.size_px(instance.image as usize);
+            let point = facts.dataset.keypoint(instance, kind);
+            size.zip(point).is_some_and(|([width, height], point)| {
+                let near = |value: f64, length: u32| {
+                    let margin = BORDER * f64::from(length);
+                    value < margin || value > f64::from(length) - margin
+                };
+                near(point.x, width) || near(point.y, height)
+            })
+        })
+    }
+}
+
+/// Share of the image at its border from where a keypoint can leave it within a frame.
+const BORDER: f64 = 0.03;
