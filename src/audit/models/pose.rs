@@ -80,11 +80,16 @@ impl PoseModel {
         let lenient = said.get((FAVOURABLE * said.len() as f64) as usize)?;
         let (scale, z) = (self.scale[kind], lenient.z);
         let sd_px = lenient.sd_px * scale;
-        let axis = |axis: usize| {
-            let mut values: Vec<f64> = said.iter().map(|testimony| testimony.at[axis]).collect();
-            robust::median(&mut values)
-        };
-        Some(Fit { z: z / scale, at: [axis(0)?, axis(1)?], sd_px })
+        let places: Vec<Point> = said.iter().map(|testimony| testimony.at).collect();
+        Some(Fit { z: z / scale, at: [middle(&places, 0)?, middle(&places, 1)?], sd_px })
+    }
+
+    /// Returns where a keypoint should be, labelled or not: the median of its witnesses.
+    pub(in crate::audit) fn place(&self, pose: &Pose, kind: usize) -> Option<Point> {
+        let said: Vec<Point> = (self.witnesses[kind].iter())
+            .filter_map(|witness| Some(witness.testify(pose, [0.0; 2])?.at))
+            .collect();
+        Some([middle(&said, 0)?, middle(&said, 1)?])
     }
 
     /// Returns the probability that a point is wrong.
@@ -105,15 +110,18 @@ impl PoseModel {
 
     /// Returns how much better two keypoints fit exchanged than as labelled: the
     /// logarithm of a likelihood ratio, and the worse of both fits after the exchange.
-    pub(in crate::audit) fn exchange(&self, pose: &mut Pose, [a, b]: [usize; 2]) -> Option<Exchange> {
+    pub(in crate::audit) fn exchange(
+        &self,
+        pose: &mut Pose,
+        [a, b]: [usize; 2],
+    ) -> Option<Exchange> {
         let before = [self.fit_of(pose, a)?.z, self.fit_of(pose, b)?.z];
         pose.swap(a, b);
         let after = (self.fit_of(pose, a), self.fit_of(pose, b));
         pose.swap(a, b);
         let after = [after.0?.z, after.1?.z];
-        let gain = surprise(before[0]) + surprise(before[1])
-            - surprise(after[0])
-            - surprise(after[1]);
+        let gain =
+            surprise(before[0]) + surprise(before[1]) - surprise(after[0]) - surprise(after[1]);
         Some(Exchange { gain, before, after })
     }
 
@@ -121,6 +129,11 @@ impl PoseModel {
     pub(in crate::audit) fn surprise(&self, pose: &Pose) -> f64 {
         (0..pose.len()).filter_map(|kind| Some(surprise(self.fit_of(pose, kind)?.z))).sum()
     }
+}
+
+/// Returns the median of a coordinate.
+fn middle(points: &[Point], axis: usize) -> Option<f64> {
+    robust::median(&mut points.iter().map(|point| point[axis]).collect::<Vec<f64>>())
 }
 
 /// What exchanging two keypoints would do.

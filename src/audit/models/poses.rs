@@ -39,10 +39,9 @@ impl Poses {
         (groups.into_iter().enumerate())
             .filter_map(|(skeleton, instances)| {
                 let mut poses = Poses { skeleton, instances, body_length_px: 0.0 };
-                let mut spans: Vec<f64> =
-                    (poses.sample(REFERENCES).into_iter())
-                        .filter_map(|at| span(&pose(dataset, &dataset.instances[at as usize])))
-                        .collect();
+                let mut spans: Vec<f64> = (poses.sample(REFERENCES).into_iter())
+                    .filter_map(|at| span(&pose(dataset, &dataset.instances[at as usize])))
+                    .collect();
                 poses.body_length_px = robust::median(&mut spans).filter(|&px| px > 0.0)?;
                 Some(poses)
             })

@@ -59,9 +59,7 @@ pub(super) fn choose(poses: &[Pose], kinds: usize, least_sd_px: f64) -> Vec<Vec<
             let fit = |basis| Witness::fit(poses, kind, basis, least_sd_px);
             let mut near: Vec<(f64, usize)> = (0..kinds)
                 .filter(|&origin| origin != kind)
-                .filter_map(|origin| {
-                    Some((fit(Basis::From { origin })?.area_px2, origin))
-                })
+                .filter_map(|origin| Some((fit(Basis::From { origin })?.area_px2, origin)))
                 .collect();
             near.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             near.truncate(NEIGHBOURS);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::audit::models::pose::PoseModel;
+use crate::audit::models::poses::{Poses, pose};
 use crate::audit::models::tracks::{Track, tracks};
 use crate::audit::{Action, Hit, Proposal, Settings, Subject};
 use crate::dataset::Instance;
@@ -9,6 +11,9 @@ use crate::facts::Facts;
 
 pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
     let dataset = &facts.dataset;
+    let models: BTreeMap<usize, PoseModel> = (Poses::by_skeleton(dataset).iter())
+        .filter_map(|poses| Some((poses.skeleton, PoseModel::fit(dataset, poses)?)))
+        .collect();
     let mut gaps: BTreeMap<(usize, u16), Gaps> = BTreeMap::new();
     for track in tracks(dataset) {
         let kinds = dataset.skeletons[track.skeleton].keypoints.len() as u16;
@@ -19,7 +24,12 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
                     let gaps = gaps.entry((track.skeleton, kind)).or_default();
                     gaps.chances += 1;
                     let here = &dataset.instances[around.here as usize];
-                    if dataset.keypoint(here, kind).is_none() && !around.at_border(facts, kind) {
+                    if dataset.keypoint(here, kind).is_some() {
+                        continue;
+                    }
+                    gaps.gone += 1;
+                    let model = models.get(&track.skeleton);
+                    if !leaves_image(facts, model, here, &around, kind) {
                         gaps.missing.push(around.clone());
                     }
                 }
@@ -33,7 +43,7 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
         }
         // How often the keypoint disappears for a frame elsewhere: Jeffreys' estimate
         // of a rate, this frame left out. What exceeds the rate of slips is occlusion.
-        let others = gaps.missing.len() as f64 - 1.0;
+        let others = gaps.gone as f64 - 1.0;
         let rate = (others + 0.5) / gaps.chances as f64;
         let score = settings.get("max_score").min(settings.get("prior") / rate);
         if score < settings.get("min_score") {
@@ -44,12 +54,12 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
             let message = format!(
                 "{name} is not labelled, but is in the labelled frames before and after; it \
                  disappears like this in {} of {} frames",
-                others + 1.0,
-                gaps.chances
+                gaps.gone, gaps.chances
             );
-            let related = around.neighbours.iter().map(|&at| {
-                facts.image_of(&dataset.instances[at as usize]).path.clone()
-            });
+            let related = around
+                .neighbours
+                .iter()
+                .map(|&at| facts.image_of(&dataset.instances[at as usize]).path.clone());
             hits.push(
                 Hit::new(Subject::Keypoint(around.here, kind), score, message)
                     .measured(rate, settings.get("prior"))
@@ -64,7 +74,11 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
 /// Where a keypoint could have been missing alone, and where it is.
 #[derive(Default)]
 struct Gaps {
+    /// Instances whose neighbours have it.
     chances: usize,
+    /// Those of them that do not.
+    gone: usize,
+    /// Those of them where it could not have left the image.
     missing: Vec<Around>,
 }
 
@@ -80,9 +94,8 @@ impl Around {
     /// none.
     fn of(facts: &Facts, track: &Track, at: usize, settings: &Settings) -> Option<Around> {
         let (frame, here) = track.frames[at];
-        let near = |&&(other, _): &&(u64, u32)| {
-            other.abs_diff(frame) as f64 <= settings.get("max_gap")
-        };
+        let near =
+            |&&(other, _): &&(u64, u32)| other.abs_diff(frame) as f64 <= settings.get("max_gap");
         let before: Vec<u32> =
             track.frames[..at].iter().rev().take(2).filter(near).map(|f| f.1).collect();
         let after: Vec<u32> =
@@ -100,21 +113,31 @@ impl Around {
     fn have(&self, facts: &Facts, kind: u16) -> bool {
         self.instances(facts).all(|instance| facts.dataset.keypoint(instance, kind).is_some())
     }
+}
 
-    /// Returns whether the keypoint was about to leave the image.
-    fn at_border(&self, facts: &Facts, kind: u16) -> bool {
-        self.instances(facts).any(|instance| {
-            let size = facts.size_px(instance.image as usize);
-            let point = facts.dataset.keypoint(instance, kind);
-            size.zip(point).is_some_and(|([width, height], point)| {
-                let near = |value: f64, length: u32| {
-                    let margin = BORDER * f64::from(length);
-                    value < margin || value > f64::from(length) - margin
-                };
-                near(point.x, width) || near(point.y, height)
-            })
-        })
-    }
+/// Returns whether a keypoint may be outside the image: where the neighbours or the
+/// rest of the pose put it near the border.
+fn leaves_image(
+    facts: &Facts,
+    model: Option<&PoseModel>,
+    here: &Instance,
+    around: &Around,
+    kind: u16,
+) -> bool {
+    let dataset = &facts.dataset;
+    let Some([width, height]) = facts.size_px(here.image as usize) else { return false };
+    let placed = model.and_then(|model| model.place(&pose(dataset, here), usize::from(kind)));
+    let seen = around.instances(facts).filter_map(|instance| {
+        let point = dataset.keypoint(instance, kind)?;
+        Some([point.x, point.y])
+    });
+    seen.chain(placed).any(|[x, y]| {
+        let near = |value: f64, length: u32| {
+            let margin = BORDER * f64::from(length);
+            value < margin || value > f64::from(length) - margin
+        };
+        near(x, width) || near(y, height)
+    })
 }
 
 /// Share of the image at its border from where a keypoint can leave it within a frame.
