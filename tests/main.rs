@@ -6,4 +6,5 @@ mod complete;
 mod facts;
 mod formats;
 mod generated;
+mod report;
 mod rules;

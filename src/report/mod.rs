@@ -1,13 +1,28 @@
 //! What is written: one file per output. Takes facts and an audit, gives the files
 //! of an AUDIT folder; never changes either.
 
+mod json;
+mod mark;
+mod parquet;
+mod summary;
+
+use std::fs;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use crate::audit::{Audit, Config, Rule};
 use crate::facts::Facts;
 
+use mark::Mark;
+use summary::Summary;
+
+/// Version of the layout of all outputs.
+const SCHEMA: u32 = 1;
+
 /// Everything that an AUDIT folder is made of.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct AuditReport<'a> {
     /// What was measured.
     pub facts: &'a Facts,
@@ -45,6 +60,24 @@ pub enum ReportError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A table could not be made or written.
+    #[error("failed to write {}: {source}", .path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What polars said.
+        source: Box<polars::prelude::PolarsError>,
+    },
+}
+
+impl ReportError {
+    fn io(path: &Path, source: std::io::Error) -> ReportError {
+        ReportError::Io { path: path.into(), source }
+    }
+
+    fn table(path: &Path, source: polars::prelude::PolarsError) -> ReportError {
+        ReportError::Table { path: path.into(), source: Box::new(source) }
+    }
 }
 
 /// Writes the files of an AUDIT folder into an existing, empty folder.
@@ -52,6 +85,29 @@ pub enum ReportError {
 /// # Errors
 /// Fails when a file cannot be written.
 pub fn write_audit(folder: &Path, report: &AuditReport<'_>) -> Result<(), ReportError> {
-    let _ = (folder, report);
-    Ok(())
+    let findings = &report.audit.findings;
+    write(&folder.join("findings.json"), |out| json::write(out, findings))?;
+    parquet::write_findings(&folder.join("findings.parquet"), findings)?;
+    let summary = Summary::new(report);
+    write_object(&folder.join("summary.json"), &summary)?;
+    write_object(&folder.join("labelvet.json"), &Mark::new(report))
+}
+
+/// Writes a JSON object for people and scripts.
+fn write_object(path: &Path, object: &impl Serialize) -> Result<(), ReportError> {
+    write(path, |out| {
+        serde_json::to_writer_pretty(&mut *out, object)?;
+        out.write_all(b"\n")
+    })
+}
+
+/// Writes a file whole, and reports what the system says under its name.
+fn write(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<fs::File>) -> std::io::Result<()>,
+) -> Result<(), ReportError> {
+    let named = |error| ReportError::io(path, error);
+    let mut out = BufWriter::new(fs::File::create(path).map_err(named)?);
+    content(&mut out).map_err(named)?;
+    out.flush().map_err(named)
 }
