@@ -7,6 +7,7 @@ use std::path::Path;
 use labelvet::audit::{self, Action, Audit, Config, Finding, Level, Place, Proposal, Severity};
 use labelvet::facts::{self, Facts, MeasureOptions};
 use labelvet::report::{self, AuditReport, RunInfo};
+use polars::prelude::*;
 use serde_json::Value;
 
 use crate::base;
@@ -49,6 +50,14 @@ pub(crate) fn write(folder: &Path, facts: &Facts, findings: Vec<Finding>) {
     report::write_audit(folder, &report).expect("the report is written");
 }
 
+/// Returns what a Parquet file's key-value metadata says of its layout.
+fn schema_of(path: &Path) -> Option<String> {
+    let mut reader = ParquetReader::new(fs::File::open(path).expect("a file"));
+    let metadata = reader.get_metadata().expect("metadata").clone();
+    let pairs = metadata.key_value_metadata().clone()?;
+    pairs.into_iter().find(|pair| pair.key == "schema")?.value
+}
+
 fn json(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).expect("a file")).expect("JSON")
 }
@@ -77,6 +86,11 @@ fn the_audit_folder_holds_what_interfaces_promise() {
     assert_eq!(summary["findings"]["by_rule"]["zero_area_box"], 2);
     assert_eq!(summary["images_per_second"], 20.0);
 
+    for table in facts::Table::ALL {
+        let path = out.path().join("facts").join(table.name()).with_extension("parquet");
+        assert_eq!(schema_of(&path).as_deref(), Some("1"), "{}", path.display());
+    }
+
     let mark = json(&out.path().join("labelvet.json"));
     assert_eq!(mark["schema"], 1);
     let thresholds = &mark["settings"]["rules"]["zero_area_box"]["thresholds"];
@@ -86,18 +100,14 @@ fn the_audit_folder_holds_what_interfaces_promise() {
 
 #[test]
 fn findings_parquet_holds_what_findings_json_does() {
-    use polars::prelude::*;
     let files = tempfile::tempdir().expect("a folder");
     let facts = facts::measure(base::build(files.path(), &[]), &MeasureOptions::default());
     let out = tempfile::tempdir().expect("a folder");
     let without = Finding { location: None, proposal: None, ..finding(1, Severity::Info) };
     write(out.path(), &facts, vec![finding(0, Severity::Error), without]);
     let path = out.path().join("findings.parquet");
-    let mut reader = ParquetReader::new(fs::File::open(&path).expect("a file"));
-    let metadata = reader.get_metadata().expect("metadata").clone();
-    let pairs = metadata.key_value_metadata().clone().expect("key-value metadata");
-    let schema = pairs.iter().find(|pair| pair.key == "schema").expect("the key schema");
-    assert_eq!(schema.value.as_deref(), Some("1"));
+    assert_eq!(schema_of(&path).as_deref(), Some("1"));
+    let reader = ParquetReader::new(fs::File::open(&path).expect("a file"));
     let frame = reader.finish().expect("a table");
     let json = json(&out.path().join("findings.json"));
     let mut keys: Vec<&str> =

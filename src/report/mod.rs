@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::audit::{Audit, Config, Rule};
-use crate::facts::Facts;
+use crate::facts::{Facts, FactsError, Table};
 
 use mark::Mark;
 use summary::Summary;
@@ -60,6 +60,14 @@ pub enum ReportError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The facts could not be made a table.
+    #[error("failed to write {}: {source}", .path.display())]
+    Facts {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: FactsError,
+    },
     /// A table could not be made or written.
     #[error("failed to write {}: {source}", .path.display())]
     Table {
@@ -88,6 +96,15 @@ pub fn write_audit(folder: &Path, report: &AuditReport<'_>) -> Result<(), Report
     let findings = &report.audit.findings;
     write(&folder.join("findings.json"), |out| json::write(out, findings))?;
     parquet::write_findings(&folder.join("findings.parquet"), findings)?;
+    let tables = folder.join("facts");
+    fs::create_dir(&tables).map_err(|error| ReportError::io(&tables, error))?;
+    // One after the other, so that only one table is in memory twice.
+    for table in Table::ALL {
+        let path = tables.join(table.name()).with_extension("parquet");
+        let frame = (report.facts.frame(table))
+            .map_err(|source| ReportError::Facts { path: path.clone(), source })?;
+        parquet::write(&path, frame)?;
+    }
     let summary = Summary::new(report);
     write_object(&folder.join("summary.json"), &summary)?;
     write_object(&folder.join("labelvet.json"), &Mark::new(report))

@@ -23,7 +23,9 @@ fn openfield_reads_wholly() {
     assert_eq!((snout.column, first.location.map(|l| l.row)), (2, Some(4)));
     assert_eq!(
         problems(&dataset),
-        ["NotCompared labeled-data/m4s1/CollectedData_Pranav.h5:-:-: labels in HDF5 beside the CSV, not compared with it"]
+        [
+            "NotCompared labeled-data/m4s1/CollectedData_Pranav.h5:-:-: labels in HDF5 beside the CSV, not compared with it"
+        ]
     );
     // The file that users pass, and the label file alone, are the same dataset.
     let project = path.join("examples/openfield-Pranav-2018-10-30");
