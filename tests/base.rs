@@ -59,7 +59,7 @@ pub(crate) enum Edit {
         instance: usize,
         by: [f64; 2],
     },
-    /// Adds a copy of an instance.
+    /// Adds a copy of an instance; `image` may end in `*`.
     AddInstance {
         image: String,
         #[serde(default)]
@@ -404,19 +404,20 @@ impl Project {
                 }
             }
             Edit::AddInstance { image, instance, by: [dx, dy], class } => {
-                let image = self.find(image);
-                let mut copy = self.dataset.instances[self.instance(image, *instance)].clone();
-                let points = self.dataset.keypoints_of(&copy).to_vec();
-                let count =
-                    self.dataset.instances.iter().filter(|i| i.image as usize == image).count();
-                copy.name = InstanceName::Ordinal(count as u32);
-                if let Some(class) = class {
-                    copy.class = Some(self.class(class, true));
+                for image in self.all(image) {
+                    let mut copy = self.dataset.instances[self.instance(image, *instance)].clone();
+                    let points = self.dataset.keypoints_of(&copy).to_vec();
+                    let count =
+                        self.dataset.instances.iter().filter(|i| i.image as usize == image).count();
+                    copy.name = InstanceName::Ordinal(count as u32);
+                    if let Some(class) = class {
+                        copy.class = Some(self.class(class, true));
+                    }
+                    self.dataset.instances.push(copy);
+                    let at = self.dataset.instances.len() - 1;
+                    self.set_points(at, points);
+                    self.shift(at, *dx, *dy);
                 }
-                self.dataset.instances.push(copy);
-                let at = self.dataset.instances.len() - 1;
-                self.set_points(at, points);
-                self.shift(at, *dx, *dy);
             }
             Edit::RemoveLabels { image, unlisted } => {
                 for image in self.all(image) {

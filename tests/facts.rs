@@ -21,7 +21,7 @@ fn labels_only() -> Facts {
 fn query(facts: &Facts, sql: &str) -> DataFrame {
     let mut context = SQLContext::new();
     for table in Table::ALL {
-        context.register(table.name(), facts.lazy(table).expect("a frame"));
+        context.register(table.name(), facts.lazy(table, |_| true).expect("a frame"));
     }
     context.execute(sql).and_then(|lazy| lazy.collect()).expect(sql)
 }

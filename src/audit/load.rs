@@ -28,7 +28,10 @@ pub fn load(folder: &Path) -> Result<Vec<Rule>, RuleError> {
             return Err(RuleError::Invalid { slug, message });
         }
         let text = std::fs::read_to_string(&path).map_err(|error| io(&path, error))?;
-        rules.push(Rule::parse(&slug, &text, Find::Sql)?);
+        let rule = Rule::parse(&slug, &text, Find::Sql)?;
+        super::sql::rehearse(&rule)
+            .map_err(|error| RuleError::Invalid { slug, message: error.to_string() })?;
+        rules.push(rule);
     }
     Ok(rules)
 }

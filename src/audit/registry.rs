@@ -10,9 +10,33 @@ use super::rules;
 #[rustfmt::skip]
 pub fn builtin() -> Result<Vec<Rule>, RuleError> {
     [
+        ("box_outside_image", include_str!("../../rules/box_outside_image.toml"), Find::Rust(rules::box_outside_image::find)),
+        ("box_size_outlier", include_str!("../../rules/box_size_outlier.toml"), Find::Rust(rules::box_size_outlier::find)),
+        ("class_imbalance", include_str!("../../rules/class_imbalance.toml"), Find::Sql),
+        ("class_missing_from_split", include_str!("../../rules/class_missing_from_split.toml"), Find::Sql),
+        ("coincident_keypoints", include_str!("../../rules/coincident_keypoints.toml"), Find::Rust(rules::coincident_keypoints::find)),
+        ("duplicate_instance", include_str!("../../rules/duplicate_instance.toml"), Find::Rust(rules::duplicate_instance::find)),
+        ("duplicate_row", include_str!("../../rules/duplicate_row.toml"), Find::Rust(rules::duplicate_row::find)),
+        ("empty_frame", include_str!("../../rules/empty_frame.toml"), Find::Sql),
+        ("keypoint_mismatch", include_str!("../../rules/keypoint_mismatch.toml"), Find::Rust(rules::keypoint_mismatch::find)),
+        ("keypoint_on_border", include_str!("../../rules/keypoint_on_border.toml"), Find::Rust(rules::keypoint_on_border::find)),
         ("keypoint_outlier", include_str!("../../rules/keypoint_outlier.toml"), Find::Rust(rules::keypoint_outlier::find)),
+        ("keypoint_outside_box", include_str!("../../rules/keypoint_outside_box.toml"), Find::Rust(rules::keypoint_outside_box::find)),
+        ("keypoint_outside_image", include_str!("../../rules/keypoint_outside_image.toml"), Find::Rust(rules::keypoint_outside_image::find)),
+        ("label_without_image", include_str!("../../rules/label_without_image.toml"), Find::Rust(rules::label_without_image::find)),
         ("left_right_swap", include_str!("../../rules/left_right_swap.toml"), Find::Rust(rules::left_right_swap::find)),
+        ("litter_file", include_str!("../../rules/litter_file.toml"), Find::Rust(rules::litter_file::find)),
         ("missing_keypoint", include_str!("../../rules/missing_keypoint.toml"), Find::Rust(rules::missing_keypoint::find)),
+        ("other_scorer", include_str!("../../rules/other_scorer.toml"), Find::Rust(rules::other_scorer::find)),
+        ("rare_keypoint", include_str!("../../rules/rare_keypoint.toml"), Find::Rust(rules::rare_keypoint::find)),
+        ("tiny_box", include_str!("../../rules/tiny_box.toml"), Find::Sql),
+        ("uncompared_labels", include_str!("../../rules/uncompared_labels.toml"), Find::Rust(rules::uncompared_labels::find)),
+        ("undefined_class", include_str!("../../rules/undefined_class.toml"), Find::Rust(rules::undefined_class::find)),
+        ("unlabelled_image", include_str!("../../rules/unlabelled_image.toml"), Find::Sql),
+        ("unlabelled_keypoint", include_str!("../../rules/unlabelled_keypoint.toml"), Find::Rust(rules::unlabelled_keypoint::find)),
+        ("unreadable_label", include_str!("../../rules/unreadable_label.toml"), Find::Rust(rules::unreadable_label::find)),
+        ("unused_class", include_str!("../../rules/unused_class.toml"), Find::Rust(rules::unused_class::find)),
+        ("whole_image_box", include_str!("../../rules/whole_image_box.toml"), Find::Rust(rules::whole_image_box::find)),
         ("zero_area_box", include_str!("../../rules/zero_area_box.toml"), Find::Rust(rules::zero_area_box::find)),
     ]
     .into_iter()

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::sql::Query;
 use super::{Hit, Level, Severity};
 use crate::facts::Facts;
 
@@ -152,7 +153,7 @@ impl Rule {
     ///
     /// # Errors
     /// Fails when the text does not follow the schema, a default lies outside its
-    /// range, or a query is missing or superfluous.
+    /// range, a query is missing or superfluous, or does what a rule must not.
     pub fn parse(slug: &str, toml: &str, find: Find) -> Result<Rule, RuleError> {
         let spec: Spec = toml::from_str(toml)
             .map_err(|source| RuleError::Toml { slug: slug.into(), source: source.into() })?;
@@ -168,6 +169,11 @@ impl Rule {
                     "threshold `{name}`: {default} is outside {least} to {greatest}"
                 )));
             }
+        }
+        if let Some(sql) = &spec.sql {
+            Query::parse(sql)
+                .and_then(|query| query.check_thresholds(spec.thresholds.keys()))
+                .map_err(|error| invalid(format!("query: {error}")))?;
         }
         Ok(Rule { slug: slug.into(), spec, find })
     }

@@ -57,25 +57,35 @@ impl Facts {
     /// # Errors
     /// Fails when polars cannot hold the table.
     pub fn frame(&self, table: Table) -> Result<DataFrame, FactsError> {
+        self.build(table, |_| true)
+    }
+
+    /// Returns the frame of one table as SQL takes it: names are strings, so that
+    /// `LIKE` and `||` work on them. Only its first column and those that `uses`
+    /// names are built: a million annotations are large.
+    ///
+    /// # Errors
+    /// Fails when polars cannot hold the table.
+    pub fn lazy(&self, table: Table, uses: impl Fn(&str) -> bool) -> Result<LazyFrame, FactsError> {
+        let names = (table.columns().iter())
+            .filter(|column| uses(column.name) && matches!(column.value, Value::Name { .. }))
+            .map(|column| col(column.name).cast(DataType::String))
+            .collect::<Vec<_>>();
+        // The first column holds the number of rows, for `COUNT(*)`.
+        let first = table.columns()[0].name;
+        let frame = self.build(table, |name| name == first || uses(name))?;
+        Ok(frame.lazy().with_columns(names))
+    }
+
+    fn build(&self, table: Table, uses: impl Fn(&str) -> bool) -> Result<DataFrame, FactsError> {
         let source = Source::new(self);
         let height = source.rows(table).count();
-        (table.columns().par_iter())
+        let columns: Vec<_> = table.columns().iter().filter(|c| uses(c.name)).collect();
+        (columns.par_iter())
             .map(|column| series(column, &source, table, height))
             .collect::<PolarsResult<Vec<Series>>>()
             .and_then(|columns| DataFrame::new(height, columns))
             .map_err(|error| FactsError { table: table.name(), source: Box::new(error) })
-    }
-
-    /// Returns the frame of one table as SQL takes it: names are strings, so that
-    /// `LIKE` and `||` work on them. Only columns that a query uses are converted.
-    ///
-    /// # Errors
-    /// Fails when polars cannot hold the table.
-    pub fn lazy(&self, table: Table) -> Result<LazyFrame, FactsError> {
-        let names = (table.columns().iter())
-            .filter(|column| matches!(column.value, Value::Name { .. }))
-            .map(|column| col(column.name).cast(DataType::String));
-        Ok(self.frame(table)?.lazy().with_columns(names.collect::<Vec<_>>()))
     }
 }
 

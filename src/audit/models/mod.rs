@@ -1,7 +1,9 @@
 //! What several rules share: models of pose and appearance, fitted to facts.
 
+pub(in crate::audit) mod coverage;
 pub(in crate::audit) mod pose;
 pub(in crate::audit) mod poses;
+pub(in crate::audit) mod problems;
 pub(in crate::audit) mod sides;
 pub(in crate::audit) mod tracks;
 mod witness;

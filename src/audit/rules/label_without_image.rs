@@ -1,0 +1,10 @@
+//! Labels whose image is not part of the dataset.
+
+use crate::audit::models::problems;
+use crate::audit::{Hit, Settings};
+use crate::dataset::ProblemKind;
+use crate::facts::Facts;
+
+pub(in crate::audit) fn find(facts: &Facts, _: &Settings) -> Vec<Hit> {
+    problems::hits(facts, ProblemKind::LabelWithoutImage)
+}

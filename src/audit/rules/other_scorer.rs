@@ -1,0 +1,10 @@
+//! Labels of a scorer that the configuration does not name.
+
+use crate::audit::models::problems;
+use crate::audit::{Hit, Settings};
+use crate::dataset::ProblemKind;
+use crate::facts::Facts;
+
+pub(in crate::audit) fn find(facts: &Facts, _: &Settings) -> Vec<Hit> {
+    problems::hits(facts, ProblemKind::OtherScorer)
+}

@@ -1,0 +1,10 @@
+//! Companion files of labels that are present and were not compared.
+
+use crate::audit::models::problems;
+use crate::audit::{Hit, Settings};
+use crate::dataset::ProblemKind;
+use crate::facts::Facts;
+
+pub(in crate::audit) fn find(facts: &Facts, _: &Settings) -> Vec<Hit> {
+    problems::hits(facts, ProblemKind::NotCompared)
+}

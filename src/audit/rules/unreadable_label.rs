@@ -1,0 +1,10 @@
+//! Label files, rows and values that could not be understood and were left out.
+
+use crate::audit::models::problems;
+use crate::audit::{Hit, Settings};
+use crate::dataset::ProblemKind;
+use crate::facts::Facts;
+
+pub(in crate::audit) fn find(facts: &Facts, _: &Settings) -> Vec<Hit> {
+    problems::hits(facts, ProblemKind::UnreadableLabel)
+}
