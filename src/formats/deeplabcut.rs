@@ -29,8 +29,8 @@ fn detect(path: &Path) -> Option<PathBuf> {
     if path.is_file() {
         let labels = || matches!(peek(path), Peek::Labels(_) | Peek::Predictions);
         let fits = dlc_config::is_config(path)
-            || (files::has_suffix(path, "csv") && labels())
-            || (files::has_suffix(path, "h5") && is_collected_data(path));
+            || is_collected_data(path)
+            || (files::has_suffix(path, "csv") && labels());
         return fits.then(|| path.into());
     }
     if dlc_config::is_config(&path.join(CONFIG)) || has_labels(&path.join(LABELED_DATA)) {
@@ -82,20 +82,22 @@ pub(super) fn peek(path: &Path) -> Peek {
 }
 
 fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
-    let path = std::path::absolute(path)
-        .map_err(|source| FormatError::Io { path: path.into(), source })?;
+    let path = absolute(path)?;
     let project = Project::of(&path)?;
     let config = project.config.as_deref().map(dlc_config::read).transpose()?;
     let mut notes = Vec::new();
     let mut sheets = sheets(&project, &mut notes)?;
-    let places = Places {
-        images: options.images.clone(),
-        beside: if config.is_some() { Beside::No } else { Beside::Allowed },
-        root: project.root,
+    let images = options.images.as_deref().map(absolute).transpose()?;
+    let listing = match &images {
+        Some(images) => listing_of(&project.root, images),
+        None => list(&project.root, &project.folders),
     };
-    let listing = match &places.images {
-        Some(images) => listing_of(&places.root, images),
-        None => list(&places.root, &project.folders),
+    let lone = project.folders.len() == 1 && project.folders[0] == project.root;
+    let places = Places {
+        images,
+        beside: if config.is_some() { Beside::No } else { Beside::Allowed },
+        video: lone.then(|| files::name(&project.root)),
+        root: project.root,
     };
     let config = config.unwrap_or_default();
     notes.extend(other_scorers(&mut sheets, config.scorer.as_deref()));
@@ -103,6 +105,11 @@ fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
     notes.into_iter().for_each(|note| builder.note(note));
     add(&mut builder, sheets, &config);
     Ok(builder.finish())
+}
+
+/// Returns the absolute form of a path, whose folders above can then be looked at.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, FormatError> {
+    std::path::absolute(path).map_err(|source| FormatError::Io { path: path.into(), source })
 }
 
 /// The files of a project, or of the part of it that the user named.
@@ -249,9 +256,11 @@ fn list(root: &Path, folders: &[PathBuf]) -> Listing {
 /// Returns the images of a folder that stands for the project's own, with the paths
 /// that they would have there.
 pub(super) fn listing_of(root: &Path, images: &Path) -> Listing {
+    if images.starts_with(root) {
+        return files::images_below(root, images);
+    }
     let mut listing = files::images_below(images, images);
-    let whole = images.join(LABELED_DATA).is_dir() || images.starts_with(root);
-    if whole {
+    if images.join(LABELED_DATA).is_dir() {
         return listing;
     }
     for image in &mut listing.images {
@@ -266,25 +275,35 @@ pub(super) fn listing_of(root: &Path, images: &Path) -> Listing {
 /// does, and notes them. Where none is left, the project's scorer is wrong: all stay.
 fn other_scorers(sheets: &mut Vec<Sheet>, scorer: Option<&str>) -> Vec<Problem> {
     let Some(scorer) = scorer else { return Vec::new() };
-    let own = |sheet: &Sheet| {
-        let name = files::file_name(&sheet.file);
-        let named = name.strip_prefix("CollectedData_").and_then(|name| name.strip_suffix(".csv"));
-        named.is_none_or(|named| named == scorer)
-            && (sheet.parts.is_empty() || sheet.parts.iter().any(|part| part.scorer == scorer))
+    let name = format!("CollectedData_{scorer}.csv");
+    // DeepLabCut asks for the scorer in the name of the file and in its header.
+    let named = |sheet: &Sheet| {
+        let own = files::file_name(&sheet.file);
+        !own.starts_with("CollectedData_") || own == name
     };
-    let some = sheets.iter().any(own);
+    let signed = |sheet: &Sheet| {
+        let own = |part: &Part| part.scorer == scorer || part.scorer.is_empty();
+        sheet.parts.is_empty() || sheet.parts.iter().any(own)
+    };
+    let some = sheets.iter().any(|sheet| named(sheet) && signed(sheet));
+    let left_out = if some { "left out" } else { "read, since there are no others" };
     let mut notes = Vec::new();
-    for sheet in sheets.iter().filter(|sheet| !own(sheet)) {
-        let found = sheet.parts.first().map(|part| show(&part.scorer)).unwrap_or_default();
-        let message = format!(
-            "expected labels of the project's scorer {}, found those of {found}; {}",
-            show(scorer),
-            if some { "left out, as DeepLabCut does" } else { "DeepLabCut leaves them out" },
-        );
+    for sheet in sheets.iter() {
+        let message = if !signed(sheet) {
+            let found = sheet.parts.first().map(|part| part.scorer.as_str()).unwrap_or_default();
+            let (expected, found) = (show(scorer), show(found));
+            format!(
+                "expected labels of the project's scorer {expected}, found those of {found}; {left_out}"
+            )
+        } else if !named(sheet) {
+            format!("expected labels in {}, as DeepLabCut does; {left_out}", show(&name))
+        } else {
+            continue;
+        };
         notes.push(problem(ProblemKind::OtherScorer, sheet.file.clone(), Some(1), message));
     }
     if some {
-        sheets.retain(own);
+        sheets.retain(|sheet| named(sheet) && signed(sheet));
     }
     notes
 }

@@ -45,6 +45,7 @@ pub(super) fn is_config(path: &Path) -> bool {
     }
     let Ok(bytes) = files::read(path) else { return false };
     let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim_start_matches('\u{feff}');
     let has = |key: &str| {
         (text.lines()).any(|line| line.strip_prefix(key).is_some_and(|l| l.starts_with(':')))
     };
@@ -71,7 +72,10 @@ pub(super) fn read(path: &Path) -> Result<Config, FormatError> {
         serde_saphyr::from_str_with_options(text.trim_start_matches('\u{feff}'), options).map_err(
             |error| {
                 let row = error.location().map(|location| location.line() as usize);
-                malformed(row, error.to_string().lines().next().unwrap_or_default().into())
+                // The row stands in the error already.
+                let message = error.to_string();
+                let message = message.split(" at line ").next().unwrap_or_default();
+                malformed(row, message.lines().next().unwrap_or_default().into())
             },
         )?;
     Ok(raw.into())
@@ -108,4 +112,49 @@ fn names(value: &Value) -> Vec<String> {
 fn edges(value: &Value) -> Vec<[String; 2]> {
     let pair = |edge: &Value| <[String; 2]>::try_from(names(edge)).ok();
     value.as_array().map(|list| list.iter().filter_map(pair).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Result<Config, FormatError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.yaml");
+        std::fs::write(&path, text).expect("a file");
+        assert!(is_config(&path), "{text}");
+        read(&path)
+    }
+
+    #[test]
+    fn names_that_yaml_takes_for_something_else_stay_names() {
+        let config = config("scorer: 7\nbodyparts:\n- 1\n- no\n- y\n- 'a: b'\n").expect("YAML");
+        assert_eq!(config.scorer.as_deref(), Some("7"));
+        assert_eq!(config.bodyparts, ["1", "no", "y", "a: b"]);
+    }
+
+    #[test]
+    fn a_multi_animal_project_has_other_keys() {
+        let text = "\u{feff}scorer: Ada\r\nmultianimalproject: true\r\nbodyparts: MULTI!\r\n\
+                    multianimalbodyparts: [nose, tail]\r\nuniquebodyparts:\r\n- corner\r\n\
+                    skeleton:\r\n- [nose, tail]\r\n- [nose]\r\n- nose\r\n";
+        let config = config(text).expect("YAML");
+        assert_eq!(config.bodyparts, ["nose", "tail"]);
+        assert_eq!(config.unique, ["corner"]);
+        assert_eq!(config.edges, [["nose", "tail"].map(String::from)]);
+    }
+
+    #[test]
+    fn empty_keys_are_nothing() {
+        let config = config("scorer:\nbodyparts:\nskeleton: []\nscorer:\n").expect("YAML");
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    fn what_is_no_yaml_is_said_with_its_row() {
+        let error = config("scorer: Ada\nbodyparts:\n- nose\nskeleton: }\n").expect_err("no YAML");
+        let FormatError::Malformed { row, message, .. } = error else { panic!("{error}") };
+        assert_eq!(row, Some(4), "{message}");
+        assert!(!message.contains('\n') && !message.contains("line 4"), "{message}");
+    }
 }

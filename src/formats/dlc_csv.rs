@@ -94,14 +94,13 @@ pub(super) enum Peek {
 /// Tells from the first bytes of a file whether it is such a label file.
 pub(super) fn peek(beginning: &[u8]) -> Peek {
     let Ok((text, _)) = decode(beginning) else { return Peek::Other };
-    let mut reader = reader(&text);
-    let mut record = StringRecord::new();
-    let Ok(header) = Header::read(&mut reader, &mut record) else { return Peek::Other };
+    let mut records = Records::new(&text);
+    let Ok(header) = Header::read(&mut records) else { return Peek::Other };
     if header.coords.iter().any(|coord| coord.eq_ignore_ascii_case("likelihood")) {
         return Peek::Predictions;
     }
-    while matches!(reader.read_record(&mut record), Ok(true)) {
-        let image = header.image(&record);
+    while records.next() {
+        let image = header.image(&records.record);
         if !image.is_empty() {
             return Peek::Labels(Some(image));
         }
@@ -116,9 +115,8 @@ pub(super) fn peek(beginning: &[u8]) -> Peek {
 pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Sheet, HeaderError> {
     let (text, strange_byte) =
         decode(bytes).map_err(|message| HeaderError { row: 1, message: message.into() })?;
-    let mut reader = reader(&text);
-    let mut record = StringRecord::new();
-    let header = Header::read(&mut reader, &mut record)?;
+    let mut records = Records::new(&text);
+    let header = Header::read(&mut records)?;
     let mut sheet =
         Sheet { file: file.into(), bodyparts_row: header.bodyparts_row, ..Sheet::default() };
     if let Some((row, byte)) = strange_byte {
@@ -126,16 +124,10 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Sheet, HeaderError> {
         sheet.unreadable(row, None, None, message);
     }
     header.parts(&mut sheet)?;
-    loop {
-        match reader.read_record(&mut record) {
-            Ok(true) => sheet.read_row(&header, &record),
-            Ok(false) => return Ok(sheet),
-            Err(error) => {
-                sheet.unreadable(line(&record), None, None, error.to_string());
-                return Ok(sheet);
-            }
-        }
+    while records.next() {
+        sheet.read_row(&header, &records.record, records.line);
     }
+    Ok(sheet)
 }
 
 /// Line and value of a byte that is no UTF-8.
@@ -163,17 +155,49 @@ fn decode(bytes: &[u8]) -> Result<(Cow<'_, str>, Option<StrangeByte>), &'static 
     }
 }
 
-/// Returns a reader of records; the separator is the commonest of the first line,
-/// since Excel writes `;` in countries where the comma stands in numbers.
-fn reader(text: &str) -> csv::Reader<&[u8]> {
-    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let count = |separator: &u8| first.bytes().filter(|byte| byte == separator).count();
-    let separator = [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',');
-    csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(separator)
-        .from_reader(text.as_bytes())
+/// Reads records one by one and counts lines. (The reader's own count is that of the
+/// end of the record before, which blank lines and `\r\n` set apart from the line at
+/// which a record begins.)
+struct Records<'t> {
+    reader: csv::Reader<&'t [u8]>,
+    record: StringRecord,
+    /// Line at which the record begins.
+    line: u32,
+    text: &'t [u8],
+    /// Byte at which the record begins.
+    start: usize,
+}
+
+impl<'t> Records<'t> {
+    /// Begins at the first record; the separator is the commonest of the first line,
+    /// since Excel writes `;` in countries where the comma stands in numbers.
+    fn new(text: &'t str) -> Records<'t> {
+        let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let count = |separator: &u8| first.bytes().filter(|byte| byte == separator).count();
+        let separator = [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',');
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(separator)
+            .from_reader(text.as_bytes());
+        let record = StringRecord::new();
+        Records { reader, record, line: 1, text: text.as_bytes(), start: 0 }
+    }
+
+    /// Goes to the next record; returns whether there is one.
+    fn next(&mut self) -> bool {
+        // Text in memory is valid UTF-8 and cannot fail to be read.
+        if !self.reader.read_record(&mut self.record).unwrap_or(false) {
+            return false;
+        }
+        let from = self.record.position().map_or(0, |position| position.byte() as usize);
+        let blank = self.text[from..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        let start = from + blank.count();
+        let passed = &self.text[self.start..start];
+        self.line += passed.iter().filter(|&&byte| byte == b'\n').count() as u32;
+        self.start = start;
+        true
+    }
 }
 
 /// The header rows.
@@ -191,38 +215,33 @@ struct Header {
 
 impl Header {
     /// Reads the header rows, each named by its first cell.
-    fn read(
-        reader: &mut csv::Reader<&[u8]>,
-        record: &mut StringRecord,
-    ) -> Result<Header, HeaderError> {
+    fn read(records: &mut Records<'_>) -> Result<Header, HeaderError> {
         let mut levels: [Option<StringRecord>; 3] = [None, None, None];
         let mut bodyparts_row = 0;
         let names = ["scorer", "individuals", "bodyparts"];
         loop {
-            let more = reader.read_record(record).unwrap_or(false);
-            let row = if more { line(record) } else { 1 };
-            let found = record.get(0).unwrap_or_default().trim();
+            let more = records.next();
+            let found = records.record.get(0).unwrap_or_default().trim();
             if more && found.eq_ignore_ascii_case("coords") {
                 break;
             }
             let level = names.iter().position(|name| found.eq_ignore_ascii_case(name));
             let Some(level) = level.filter(|&level| more && levels[level].is_none()) else {
-                let missing = (names.iter().zip(&levels))
-                    .find_map(|(name, level)| level.is_none().then_some(*name))
-                    .filter(|name| *name != "individuals" || levels[2].is_none())
-                    .unwrap_or("coords");
+                let missing = [(0, "scorer"), (2, "bodyparts")];
+                let missing = missing.iter().find(|(level, _)| levels[*level].is_none());
+                let missing = missing.map_or("coords", |(_, name)| name);
                 let found = if more { show(found) } else { "the end of the file".into() };
                 let message =
                     format!("expected a header row that begins with `{missing}`, found {found}");
-                return Err(HeaderError { row, message });
+                return Err(HeaderError { row: records.line, message });
             };
             if level == 2 {
-                bodyparts_row = row;
+                bodyparts_row = records.line;
             }
-            levels[level] = Some(record.clone());
+            levels[level] = Some(records.record.clone());
         }
-        let row = line(record);
-        let coords = record.clone();
+        let row = records.line;
+        let coords = records.record.clone();
         let filled = |at: &usize| coords.get(*at).is_some_and(|cell| !cell.trim().is_empty());
         let columns: Vec<usize> = (1..coords.len()).filter(filled).collect();
         let [scorers, individuals, bodyparts] = levels;
@@ -259,9 +278,15 @@ impl Header {
         }
         let mut found: Vec<Found<'_>> = Vec::new();
         let mut known = FxHashMap::default();
+        let mut scorer = "";
         for at in self.index..self.width {
+            // A spreadsheet may have merged the cells of the scorer.
+            match self.scorers.get(at).unwrap_or_default().trim() {
+                "" => {}
+                own => scorer = own,
+            }
             let key = [
-                self.scorers.get(at).unwrap_or_default().trim(),
+                scorer,
                 self.individuals.as_ref().and_then(|i| i.get(at)).unwrap_or_default().trim(),
                 self.bodyparts.get(at).unwrap_or_default().trim(),
             ];
@@ -311,8 +336,7 @@ impl Header {
 }
 
 impl Sheet {
-    fn read_row(&mut self, header: &Header, record: &StringRecord) {
-        let row = line(record);
+    fn read_row(&mut self, header: &Header, record: &StringRecord, row: u32) {
         if record.iter().all(|cell| cell.trim().is_empty()) {
             return;
         }
@@ -323,23 +347,24 @@ impl Sheet {
             return;
         }
         let start = self.points.len();
-        let surplus = record.iter().skip(header.width).any(|cell| !cell.trim().is_empty());
-        if record.len() < header.width || surplus {
+        let filled = |from: usize| record.iter().skip(from).any(|cell| !cell.trim().is_empty());
+        if record.len() < header.width && !filled(header.index) {
+            // Nothing is labelled, however many separators say so.
+        } else if record.len() < header.width || filled(header.width) {
             // Which cell is missing or too much cannot be known, so no number of this
             // row can be trusted.
             let message = format!("expected {} columns, found {}", header.width, record.len());
             self.unreadable(row, None, Some(&image), message);
         } else {
             for part in 0..self.parts.len() {
-                self.read_point(part, record, &image);
+                self.read_point(part, record, row, &image);
             }
         }
         let points = start..self.points.len();
         self.rows.push(Row { image, line: row, points });
     }
 
-    fn read_point(&mut self, part: usize, record: &StringRecord, image: &str) {
-        let row = line(record);
+    fn read_point(&mut self, part: usize, record: &StringRecord, row: u32, image: &str) {
         let Part { x, y, visible, .. } = self.parts[part];
         let mut read = |at: usize, what: &str| {
             let cell = &record[at];
@@ -422,11 +447,6 @@ fn number(cell: &str) -> Result<Cell, ()> {
     }
 }
 
-/// Returns the line at which a record begins.
-fn line(record: &StringRecord) -> u32 {
-    record.position().map_or(1, |position| position.line() as u32)
-}
-
 /// Returns the number of a column counted from 1.
 fn column(at: usize) -> u32 {
     at as u32 + 1
@@ -443,4 +463,145 @@ pub(super) fn show(cell: &str) -> String {
 
 fn escape(letter: char) -> Vec<char> {
     if letter.is_control() { letter.escape_default().collect() } else { vec![letter] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "scorer,a,a,a,a\nbodyparts,nose,nose,tail,tail\ncoords,x,y,x,y\n";
+
+    fn sheet(text: &str) -> Sheet {
+        parse("f.csv", text.as_bytes()).expect("it has the header")
+    }
+
+    /// Returns row, column and message of every problem.
+    fn flaws(sheet: &Sheet) -> Vec<(u32, u32, &str)> {
+        let place = |p: &Problem| (p.row.unwrap_or(0), p.column.unwrap_or(0));
+        (sheet.problems.iter())
+            .map(|p| {
+                let (row, column) = place(p);
+                (row, column, p.message.as_str())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_index_of_one_and_of_three_columns_names_the_same_image() {
+        let one = sheet(&format!("{HEADER}labeled-data/v/img1.png,1,2,3,4\n"));
+        let three = sheet(
+            "scorer,,,a,a,a,a\nbodyparts,,,nose,nose,tail,tail\ncoords,,,x,y,x,y\n\
+             labeled-data,v,img1.png,1,2,3,4\n",
+        );
+        assert_eq!(one.rows, three.rows);
+        assert_eq!(one.points, three.points);
+        assert_eq!(one.rows[0].image, "labeled-data/v/img1.png");
+        assert_eq!((one.parts[1].column(), three.parts[1].column()), (4, 6));
+    }
+
+    #[test]
+    fn a_bad_cell_costs_its_point_only() {
+        let sheet = sheet(&format!("{HEADER}a.png,1,x\u{1b}[31m,3,4\nb.png,,2,1e999,4\n"));
+        let kept: Vec<(u32, f64)> = sheet.points.iter().map(|p| (p.part, p.x)).collect();
+        assert_eq!(kept, [(1, 3.0)]);
+        assert_eq!(
+            flaws(&sheet),
+            [
+                (4, 3, "expected a number, found `x\\u{1b}[31m`"),
+                (5, 2, "`nose` has y but no x"),
+                (5, 4, "expected a number, found `1e999`"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_row_of_another_width_is_not_trusted() {
+        let sheet =
+            sheet(&format!("{HEADER}a.png,1,2,3\nb.png,1,2,3,4,5\nc.png,1,2,3,4,,\nd.png,,\n"));
+        assert_eq!(sheet.points.len(), 2);
+        assert_eq!(sheet.rows.len(), 4);
+        let expected = "expected 5 columns, found";
+        let flaws = flaws(&sheet);
+        assert_eq!(flaws[0], (4, 0, format!("{expected} 4").as_str()));
+        assert_eq!(flaws[1], (5, 0, format!("{expected} 6").as_str()));
+        assert_eq!(flaws.len(), 2);
+    }
+
+    #[test]
+    fn lines_are_those_of_a_text_editor() {
+        let text = format!("\n{HEADER}\n\na.png,1,2,3,4\n\"b.png\",\"1\n\",2,3,4\nc.png,x,,,\n");
+        for text in [text.clone(), text.replace('\n', "\r\n")] {
+            let sheet = sheet(&text);
+            let lines: Vec<u32> = sheet.rows.iter().map(|row| row.line).collect();
+            assert_eq!((sheet.bodyparts_row, lines), (3, vec![7, 8, 10]), "{text:?}");
+            assert_eq!(sheet.problems[0].row, Some(10));
+        }
+    }
+
+    #[test]
+    fn missing_numbers_have_many_spellings() {
+        for word in ["", " ", "NaN", "nan", "-nan", "NA", "N/A", "<NA>", "null", "None"] {
+            assert_eq!(number(word), Ok(Cell::Missing), "{word}");
+        }
+        for (word, value) in [("1", 1.0), (" -2.5 ", -2.5), ("1e2", 100.0), ("3,25", 3.25)] {
+            assert_eq!(number(word), Ok(Cell::Number(value)), "{word}");
+        }
+        for word in ["inf", "-Infinity", "1 2", "1,2,3", "0x1", "--", ","] {
+            assert_eq!(number(word), Err(()), "{word}");
+        }
+    }
+
+    #[test]
+    fn columns_that_make_no_point_are_reported() {
+        let sheet = sheet(
+            "scorer,a,a,a,a,a,a\nbodyparts,nose,nose,nose,tail,ear,\n\
+             coords,x,y,x,y,z,x\na.png,1,2,3,4,5,6\n",
+        );
+        assert_eq!(sheet.parts.len(), 1);
+        assert_eq!(
+            flaws(&sheet),
+            [
+                (2, 4, "`nose` has a second column `x`"),
+                (3, 6, "expected `x`, `y` or `visible`, found `z`"),
+                (2, 5, "expected a named body part with columns `x` and `y`, found `tail`"),
+                (2, 7, "expected a named body part with columns `x` and `y`, found nothing"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_header_must_be_complete() {
+        for (text, row, missing) in [
+            ("", 1, "scorer"),
+            ("scorer,a\n", 1, "bodyparts"),
+            ("scorer,a\nscorer,a\n", 2, "bodyparts"),
+            ("scorer,a\nbodyparts,n\n4,5\n", 3, "coords"),
+            ("nose,tail\n", 1, "scorer"),
+        ] {
+            let error = parse("f.csv", text.as_bytes()).expect_err("it is incomplete");
+            assert_eq!(error.row, row, "{text}");
+            assert!(error.message.contains(&format!("`{missing}`")), "{text}: {}", error.message);
+        }
+        assert!(sheet(HEADER).rows.is_empty());
+    }
+
+    #[test]
+    fn peek_tells_labels_from_predictions() {
+        let labels = format!("{HEADER}\na.png,1,2,3,4\n");
+        assert_eq!(peek(labels.as_bytes()), Peek::Labels(Some("a.png".into())));
+        assert_eq!(peek(HEADER.as_bytes()), Peek::Labels(None));
+        let predictions = HEADER.replace("coords,x,y,x,y", "coords,x,y,likelihood,x");
+        assert_eq!(peek(predictions.as_bytes()), Peek::Predictions);
+        assert_eq!(peek(b"a,b\n1,2\n"), Peek::Other);
+        assert_eq!(peek(b"\xFF\xFE"), Peek::Other);
+    }
+
+    #[test]
+    fn other_encodings_are_read_or_refused() {
+        let latin = [HEADER.as_bytes(), b"k\xE4fig/a.png,1,2,3,4\n"].concat();
+        let sheet = parse("f.csv", &latin).expect("Latin-1 is read");
+        assert_eq!(sheet.rows[0].image, "käfig/a.png");
+        assert_eq!(flaws(&sheet), [(4, 0, "expected UTF-8, found the byte 0xe4; read as Latin-1")]);
+        assert!(parse("f.csv", b"\xFF\xFEs\0").is_err());
+    }
 }

@@ -26,6 +26,8 @@ pub(super) struct Places {
     /// Whether an image that is not where its row says may lie beside the label file,
     /// as in a folder that was taken out of its project.
     pub(super) beside: Beside,
+    /// Video of the images that lie in the root itself, where it is the folder of one.
+    pub(super) video: Option<String>,
 }
 
 /// Whether an image may lie beside its label file.
@@ -158,7 +160,7 @@ impl Builder {
                 kind: ProblemKind::DuplicateRow,
                 image: None,
                 message: format!(
-                    "{images} images are labelled in {} as well, whose labels are used",
+                    "{images} of its images are labelled in {} too, whose labels are used",
                     show(earlier)
                 ),
             });
@@ -253,7 +255,8 @@ impl Builder {
         if let Some(file) = &file {
             self.named.insert(file.clone());
         }
-        let video = video(&path).map(|name| self.videos.add(name));
+        let video = video(&path).or(self.places.video.as_deref());
+        let video = video.map(|name| self.videos.add(name));
         self.dataset.images.push(Image {
             // Without a video, numbers of neighbouring files say nothing about time.
             frame: video.and_then(|_| files::frame_number(&path)),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashMap;
 
+use super::deeplabcut::absolute;
 use super::dlc_csv::{self, Peek};
 use super::dlc_dataset::{Beside, Builder, LABELED_DATA, Places};
 use super::{Evidence, Format, FormatError, ReadOptions, deeplabcut, dlc_config, files};
@@ -53,20 +54,19 @@ fn is_label_file(path: &Path) -> bool {
 }
 
 fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
-    let path = std::path::absolute(path)
-        .map_err(|source| FormatError::Io { path: path.into(), source })?;
+    let path = absolute(path)?;
     let one = path.is_file();
     let (root, tables) = if one {
         (path.parent().unwrap_or(&path).to_path_buf(), vec![path.clone()])
     } else {
         (path.clone(), label_files(&path))
     };
-    let listing = match &options.images {
+    let images = options.images.as_deref().map(absolute).transpose()?;
+    let listing = match &images {
         Some(images) => deeplabcut::listing_of(&root, images),
         None => files::images_below(&root, &root.join(LABELED_DATA)),
     };
-    let places = Places { root, images: options.images.clone(), beside: Beside::No };
-    let root = places.root.clone();
+    let places = Places { root: root.clone(), images, beside: Beside::No, video: None };
     let mut builder = Builder::new(places, listing);
     let names: Vec<Name> = tables.iter().map(|table| Name::of(table)).collect();
     let splits = names.iter().any(|name| name.test);
@@ -98,10 +98,45 @@ fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
         }
     }
     let mut dataset = builder.finish();
+    leave_out_context(&mut dataset);
     if splits {
         dataset.splits = vec!["train".into(), "test".into()];
     }
     Ok(dataset)
+}
+
+/// Number of frames before and after a labelled one that Lightning Pose's context
+/// models look at, and that its app saves beside it.
+const CONTEXT: u64 = 2;
+
+/// Takes out the unlabelled neighbours of labelled frames, where a video has them as
+/// context: they are not meant to be labelled.
+///
+/// A video has context when nearly all labelled frames have all their neighbours, and
+/// most of these are unlabelled; a gap among labelled frames is none.
+fn leave_out_context(dataset: &mut Dataset) {
+    let mut videos: FxHashMap<u32, FxHashMap<u64, bool>> = FxHashMap::default();
+    for image in &dataset.images {
+        if let (Some(video), Some(frame)) = (image.video, image.frame) {
+            *videos.entry(video).or_default().entry(frame).or_default() |= image.location.is_some();
+        }
+    }
+    let around = |frame: u64| frame.saturating_sub(CONTEXT)..=frame.saturating_add(CONTEXT);
+    videos.retain(|_, frames| {
+        let labelled: Vec<u64> = frames.iter().filter(|(_, is)| **is).map(|(at, _)| *at).collect();
+        let complete = labelled.iter().filter(|at| around(**at).all(|f| frames.contains_key(&f)));
+        let is_near = |at: &u64| around(*at).any(|f| frames.get(&f) == Some(&true));
+        let near = frames.iter().filter(|(at, is)| !**is && is_near(at)).count();
+        10 * complete.count() >= 9 * labelled.len() && near > labelled.len()
+    });
+    // Instances point at labelled images, and the builder puts these first.
+    dataset.images.retain(|image| {
+        let (Some(video), Some(frame), None) = (image.video, image.frame, image.location) else {
+            return true;
+        };
+        let frames = videos.get(&video);
+        !frames.is_some_and(|frames| around(frame).any(|f| frames.get(&f) == Some(&true)))
+    });
 }
 
 /// What the name of a label file tells.

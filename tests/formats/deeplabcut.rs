@@ -54,3 +54,150 @@ fn reaching_reads_wholly() {
     assert_eq!(missing, [1, 1, 40, 0, 0], "{names:?}");
     assert_eq!(dataset.skeletons[0].edges, [[0, 1], [3, 4]]);
 }
+
+#[test]
+fn files_of_sleap_io_read_wholly() {
+    let Some(path) = shared("sleap-io-js/tests/data/dlc") else { return };
+    let video = path.join("labeled-data/video");
+    // Images, existing, named by rows, instances, points; counted by hand in the CSVs.
+    for (file, expected) in [
+        ("dlc_testdata.csv", [4, 4, 4, 3, 8]),
+        ("dlc_testdata_v2.csv", [4, 4, 4, 3, 8]),
+        ("madlc_testdata.csv", [4, 4, 4, 5, 13]),
+        ("madlc_testdata_v2.csv", [4, 4, 4, 5, 13]),
+        ("maudlc_testdata.csv", [4, 4, 4, 7, 17]),
+        ("maudlc_testdata_v2.csv", [4, 4, 4, 7, 17]),
+        ("CollectedData_LM.csv", [4, 4, 4, 7, 17]),
+    ] {
+        let dataset = load(&video.join(file));
+        assert_eq!(counts(&dataset), expected, "{file}");
+        assert_eq!(dataset.images[0].path, "labeled-data/video/img000.png", "{file}");
+        assert!(dataset.problems.is_empty(), "{file}: {:?}", problems(&dataset));
+    }
+    let dataset = load(&path);
+    assert_eq!(counts(&dataset), [4, 4, 4, 7, 17]);
+    let names: Vec<&str> = dataset.skeletons.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["individuals", "single"]);
+    assert_eq!(dataset.skeletons[1].keypoints, ["D", "E"]);
+    assert_eq!(dataset.individuals, ["Animal1", "Animal2", "single"]);
+    // Its configuration names another scorer than the header of its label file.
+    let dataset = load(&path.join("madlc_230_config.yaml"));
+    assert_eq!(counts(&dataset), [4, 4, 4, 7, 17]);
+    assert_eq!(dataset.skeletons[0].edges, [[0, 1], [1, 2], [0, 2]]);
+    assert_eq!(
+        problems(&dataset),
+        [
+            "OtherScorer labeled-data/video/CollectedData_LM.csv:1:-: expected labels of the project's scorer `LM`, found those of `Scorer`; read, since there are no others"
+        ]
+    );
+}
+
+#[test]
+fn images_may_lie_beside_a_label_file_without_a_project() {
+    let Some(path) = shared("sleap-io-js/tests/data/dlc_multiple_datasets") else { return };
+    let dataset = load(&path.join("video1/dlc_dataset_1.csv"));
+    assert_eq!(counts(&dataset), [3, 3, 2, 4, 10]);
+    assert_eq!((dataset.images[2].path.as_str(), dataset.images[2].frame), ("img002.jpg", Some(2)));
+    assert_eq!(dataset.videos, ["video1"]);
+    assert_eq!(counts(&load(&path.join("video2"))), [3, 3, 1, 1, 3]);
+}
+
+#[test]
+fn images_may_lie_elsewhere() {
+    let project = fixture("deeplabcut/animals");
+    let here = load(&project);
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("project/labeled-data/day1");
+    std::fs::create_dir_all(&copy).expect("folders");
+    let file = "CollectedData_Ada.csv";
+    std::fs::copy(project.join("labeled-data/day1").join(file), copy.join(file)).expect("a copy");
+    for images in ["", "labeled-data", "labeled-data/day1"] {
+        let images = Some(project.join(images));
+        let options = ReadOptions { images, ..ReadOptions::default() };
+        let dataset = read(&folder.path().join("project"), &options).expect("it is a project");
+        let of = |dataset: &Dataset| -> Vec<_> {
+            let day = dataset.images.iter().filter(|i| dataset.video_of(i) == Some("day1"));
+            day.map(|i| (i.path.clone(), i.file.is_some(), i.location.map(|l| l.row))).collect()
+        };
+        let labelled = |mut images: Vec<(String, bool, Option<u32>)>| {
+            images.retain(|(_, _, row)| row.is_some());
+            images
+        };
+        assert_eq!(labelled(of(&dataset)), labelled(of(&here)), "{:?}", options.images);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path
+    };
+    let broken = folder.path().join("project");
+    std::fs::create_dir(&broken).expect("a folder");
+    for (name, text, expected) in [
+        (
+            "project/config.yaml",
+            &b"scorer: Ada\nbodyparts:\n- nose\n  - [ear\nskeleton: }\n"[..],
+            "config.yaml: row ",
+        ),
+        (
+            "CollectedData_a.csv",
+            b"",
+            "row 1: expected a header row that begins with `scorer`, found the end of the file",
+        ),
+        (
+            "CollectedData_b.csv",
+            b"\x00\x01\xff\xfe\x89PNG\r\n",
+            "row 1: expected a header row that begins with `scorer`",
+        ),
+        (
+            "CollectedData_c.csv",
+            b"scorer,a,a\nnose,1,2\n",
+            "row 2: expected a header row that begins with `bodyparts`, found `nose`",
+        ),
+        (
+            "CollectedData_d.csv",
+            b"scorer,a\nbodyparts,n\ncoords,\n",
+            "row 3: expected body parts and coords",
+        ),
+        ("CollectedData_e.csv", b"\xff\xfes\x00c\x00", "row 1: expected UTF-8, found UTF-16"),
+        (
+            "p.csv",
+            b"scorer,n,n,n\nbodyparts,a,a,a\ncoords,x,y,likelihood\n0,1,2,1\n",
+            "row 3: expected labels, found predictions",
+        ),
+        ("CollectedData_a.h5", b"\x89HDF\r\n", "name the CSV beside it"),
+        ("table.csv", b"a,b\n1,2\n", "no dataset found"),
+    ] {
+        let message = refusal(&write(name, text)).to_string();
+        assert!(message.contains(expected), "{name}: {message}");
+        assert!(message.contains(name) && !message.contains('\n'), "{name}: {message}");
+    }
+}
+
+#[test]
+fn any_beginning_of_a_label_file_reads_without_a_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("CollectedData_x.csv");
+    for case in [
+        "spreadsheet/labeled-data/day1/CollectedData_Ada.csv",
+        "animals/labeled-data/day1/CollectedData_Ada.csv",
+    ] {
+        let whole = std::fs::read(fixture("deeplabcut").join(case)).expect("a fixture");
+        let mut readable = 0;
+        for end in (0..whole.len()).step_by(3) {
+            let mut text = whole[..end].to_vec();
+            std::fs::write(&path, &text).expect("a file");
+            readable += usize::from(read(&path, &ReadOptions::default()).is_ok());
+            // One strange byte at the end of the beginning.
+            text.push([0, 0xFF, b'"', b',', b'\n', b'9'][end / 3 % 6]);
+            text.extend(&whole[end..]);
+            std::fs::write(&path, &text).expect("a file");
+            let _: Result<_, _> = read(&path, &ReadOptions::default());
+        }
+        assert!(readable > whole.len() / 9, "{case}: {readable} of {}", whole.len());
+    }
+}

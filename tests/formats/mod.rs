@@ -5,7 +5,7 @@ mod lightning_pose;
 
 use std::path::{Path, PathBuf};
 
-use labelvet::dataset::{Dataset, ProblemKind};
+use labelvet::dataset::{Dataset, Location, Visibility};
 use labelvet::formats::{FormatError, ReadOptions, read};
 
 /// Returns a path in `fixtures/formats`.
@@ -60,9 +60,82 @@ pub(crate) fn problems(dataset: &Dataset) -> Vec<String> {
         .collect()
 }
 
-/// Returns how many problems are of a kind.
-pub(crate) fn count_of(dataset: &Dataset, kind: ProblemKind) -> usize {
-    dataset.problems.iter().filter(|problem| problem.kind == kind).count()
+/// Returns everything that was read, in the label file's own numbers, one line each.
+fn describe(dataset: &Dataset) -> String {
+    let mut lines = vec![format!("format {}", dataset.format)];
+    for skeleton in &dataset.skeletons {
+        lines.push(format!(
+            "skeleton {:?} {} edges {:?} pairs {:?} from {}",
+            skeleton.name,
+            skeleton.keypoints.join(" "),
+            skeleton.edges,
+            skeleton.pairs,
+            skeleton.pair_source.label()
+        ));
+    }
+    for class in &dataset.classes {
+        let defined = if class.defined { "" } else { " undefined" };
+        lines.push(format!("class {}{defined}", class.name));
+    }
+    let ranges = dataset.instances_by_image();
+    for (image, range) in dataset.images.iter().zip(ranges) {
+        let mut line = format!("image {}", image.path);
+        let mut add = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                line.push_str(&format!(" {name} {value}"));
+            }
+        };
+        add("file", image.file.is_none().then(|| "missing".into()));
+        add("video", dataset.video_of(image).map(String::from));
+        add("frame", image.frame.map(|frame| frame.to_string()));
+        add("split", dataset.split_of(image).map(String::from));
+        add("class", image.class.map(|at| dataset.classes[usize::from(at)].name.clone()));
+        add("size", image.declared_px.map(|[w, h]| format!("{w}x{h}")));
+        let place = |l: Location| format!("{}:{}", dataset.label_files[l.file as usize], l.row);
+        add("at", image.location.map(place));
+        lines.push(line);
+        for instance in &dataset.instances[range] {
+            let mut line = format!("  instance {}", dataset.instance_name(instance));
+            if let Some(class) = instance.class {
+                line.push_str(&format!(" class {}", dataset.classes[usize::from(class)].name));
+            }
+            if let Some(b) = instance.bbox {
+                line.push_str(&format!(" box {} {} {} {}", b.x, b.y, b.width, b.height));
+            }
+            for point in dataset.keypoints_of(instance) {
+                let skeleton = dataset.skeleton_of(instance).expect("its points have names");
+                let name = &skeleton.keypoints[usize::from(point.kind)];
+                let [x, y] = [point.x, point.y].map(|v| dataset.to_label(v));
+                let hidden = if point.visibility == Visibility::Occluded { " hidden" } else { "" };
+                line.push_str(&format!(" {name} ({x} {y}{hidden} column {})", point.column));
+            }
+            lines.push(line);
+        }
+    }
+    lines.extend(problems(dataset));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// Holds `fixtures/formats/<format>/<case>/` to `<case>.txt` beside it; `UPDATE=1`
+/// writes it, to be read before it is committed.
+#[test]
+fn every_format_fixture_reads_as_expected() {
+    let mut wrong = Vec::new();
+    for entry in walkdir::WalkDir::new(fixture("")).min_depth(2).max_depth(2).sort_by_file_name() {
+        let case = entry.expect("an entry").into_path();
+        if !case.is_dir() {
+            continue;
+        }
+        let found = describe(&load(&case));
+        let file = case.with_extension("txt");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&file, &found).expect("the expectation is written");
+        } else if std::fs::read_to_string(&file).ok().as_ref() != Some(&found) {
+            wrong.push(format!("{}:\n{found}", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "run `UPDATE=1 cargo test --release`:\n{}", wrong.join("\n"));
 }
 
 /// Returns the pairs of a skeleton as names.
