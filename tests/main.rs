@@ -6,5 +6,6 @@ mod complete;
 mod facts;
 mod formats;
 mod generated;
+mod media;
 mod report;
 mod rules;

@@ -275,6 +275,9 @@ columns! {
         "99th percentile of brightness", Value::Measure(|s, row| Some(s.pixels(row)?.brightness[4]));
     BRIGHTNESS_MEAN: "brightness_mean", "", "0 to 1",
         "mean brightness", Value::Measure(|s, row| Some(s.pixels(row)?.brightness_mean));
+    CLIPPED: "clipped_frac", "", "0 to 1",
+        "share of pixels at the white end of the scale (252 to 255 of 255)",
+        Value::Measure(|s, row| Some(s.pixels(row)?.clipped_frac));
     CONTRAST: "contrast", "", "0 to 0.5",
         "standard deviation of brightness", Value::Measure(|s, row| Some(s.pixels(row)?.contrast));
     ENTROPY: "entropy_bits", "bits", "0 to 8",
@@ -283,6 +286,12 @@ columns! {
     NOISE: "noise", "", "0 and up",
         "standard deviation of the sensor noise, in units of brightness",
         Value::Measure(|s, row| Some(s.pixels(row)?.noise));
+    DETAIL: "detail_frac", "", "0 to 1",
+        "share of the image's blocks that hold an edge above the noise",
+        Value::Measure(|s, row| Some(s.pixels(row)?.detail_frac));
+    BLUR: "blur_px", "pixels", "0 and up",
+        "softness of the sharpest edges, as the standard deviation of a Gaussian, as if the image were at most 640 px wide and high",
+        Value::Measure(|s, row| s.pixels(row)?.blur_px);
     SHARPNESS: "sharpness", "", "0 (no detail) to 1",
         "sharpness of the image's sharpest parts, net of noise",
         Value::Measure(|s, row| Some(s.pixels(row)?.sharpness));
@@ -329,6 +338,9 @@ columns! {
         Value::Flag(|s, row| Some(s.instance(row).crowd));
     N_KEYPOINTS: "n_keypoints", "", "0 and up",
         "labelled keypoints", Value::Small(|s, row| Some(u32::from(s.instance(row).len)));
+    BOX_BLUR: "blur_px", "pixels", "0 and up",
+        "softness of the edges inside the box",
+        Value::Measure(|s, row| s.in_box(row)?.blur_px);
     BOX_SHARPNESS: "sharpness", "", "0 (no detail) to 1",
         "sharpness inside the box, net of noise",
         Value::Measure(|s, row| Some(s.in_box(row)?.sharpness));
@@ -370,6 +382,9 @@ columns! {
             names: |_| vec!["occluded".into(), "visible".into()],
             place: |s, row| Some(u32::from(s.keypoint(row).visibility == Visibility::Visible)),
         };
+    POINT_BLUR: "blur_px", "pixels", "0 and up",
+        "softness of the edges around the point",
+        Value::Measure(|s, row| s.at_keypoint(row)?.blur_px);
     POINT_SHARPNESS: "sharpness", "", "0 (no detail) to 1",
         "sharpness around the point, net of noise",
         Value::Measure(|s, row| Some(s.at_keypoint(row)?.sharpness));
@@ -392,18 +407,18 @@ const IMAGES: &[&Column] = &[
     IMAGE, VIDEO, FRAME, SPLIT, IMAGE_CLASS, LABELLED, STATUS, REASON, BYTES, SHA256, WIDTH, HEIGHT,
     DECLARED_WIDTH, DECLARED_HEIGHT, ORIENTATION, CONTENT, PIXEL_HASH, PERCEPTUAL_HASH, GREY,
     BRIGHTNESS_P1, BRIGHTNESS_P5, BRIGHTNESS_P50, BRIGHTNESS_P95, BRIGHTNESS_P99, BRIGHTNESS_MEAN,
-    CONTRAST, ENTROPY, NOISE, SHARPNESS, LAPLACIAN_VAR, MOTION_BLUR, MOTION_ANGLE, N_INSTANCES,
+    CLIPPED, CONTRAST, ENTROPY, NOISE, DETAIL, BLUR, SHARPNESS, LAPLACIAN_VAR, MOTION_BLUR, MOTION_ANGLE, N_INSTANCES,
     IMAGE_KEYPOINTS,
 ];
 
 #[rustfmt::skip]
 const INSTANCES: &[&Column] = &[
     IMAGE, VIDEO, FRAME, SPLIT, INSTANCE, CLASS, BOX_X, BOX_Y, BOX_WIDTH, BOX_HEIGHT, CROWD,
-    N_KEYPOINTS, BOX_SHARPNESS, BOX_BRIGHTNESS, BOX_CONTRAST, LOCATION_FILE, LOCATION_ROW,
+    N_KEYPOINTS, BOX_BLUR, BOX_SHARPNESS, BOX_BRIGHTNESS, BOX_CONTRAST, LOCATION_FILE, LOCATION_ROW,
 ];
 
 #[rustfmt::skip]
 const KEYPOINTS: &[&Column] = &[
-    IMAGE, VIDEO, FRAME, SPLIT, INSTANCE, CLASS, KEYPOINT, X, Y, VISIBILITY, POINT_SHARPNESS,
+    IMAGE, VIDEO, FRAME, SPLIT, INSTANCE, CLASS, KEYPOINT, X, Y, VISIBILITY, POINT_BLUR, POINT_SHARPNESS,
     POINT_BRIGHTNESS, POINT_CONTRAST,
 ];

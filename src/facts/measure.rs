@@ -1,12 +1,29 @@
-//! Opens and decodes every image once and measures it, on all cores.
+//! Opens every image once, decodes it once and measures it, on all cores.
+//!
+//! Takes a [`Dataset`], gives [`Facts`]. A file that cannot be read is a fact about
+//! it, never an error. Memory is bounded by the number of threads: each works in
+//! buffers of its own, taken from a pool and given back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use sha2::Digest as _;
 
+use super::cache::Cache;
 use super::{Facts, ImageFacts, Status};
 use crate::dataset::Dataset;
+use crate::media::{self, Fault, MediaError};
+use crate::pixels::{self, LocalFacts, Luma, Picture, Window};
+
+/// Half the side, in pixels, of the window around a keypoint: wide enough to hold
+/// edges to judge sharpness by, narrow enough to be about that body part in frames
+/// of 400 to 1000 px, the usual size of labelled pose frames.
+pub const KEYPOINT_WINDOW_HALF_PX: f64 = 16.0;
+
+/// Size in bytes above which a read buffer is not kept for the next file.
+const KEEP_BYTES: usize = 64 << 20;
 
 /// Says what to measure and where to keep it.
 #[derive(Default)]
@@ -32,36 +49,226 @@ pub enum Pixels {
 /// Measures a dataset. Never fails: a file that cannot be read is a fact.
 ///
 /// Uses the current rayon pool; memory is bounded by its threads, not by the images.
+/// The result does not depend on the number of threads.
 pub fn measure(dataset: Dataset, options: &MeasureOptions<'_>) -> Facts {
-    let measured = options.pixels == Pixels::Measure;
-    let images = (dataset.images.par_iter())
+    if options.pixels == Pixels::Skip {
+        let images = vec![ImageFacts::default(); dataset.images.len()];
+        return Facts { dataset, images, ..Facts::default() };
+    }
+    let cache = options.cache.as_deref().map(Cache::open);
+    let scan = Scan {
+        instances: dataset.instances_by_image(),
+        dataset: &dataset,
+        cache: cache.as_ref(),
+        buffers: Mutex::default(),
+        decoded: AtomicUsize::new(0),
+    };
+    let measured: Vec<Measured> = (0..dataset.images.len())
+        .into_par_iter()
         .map(|image| {
-            let known = if measured { open(image.file.as_deref()) } else { ImageFacts::default() };
+            let measured = scan.image(image);
             if let Some(progress) = options.progress {
                 progress();
             }
-            known
+            measured
         })
         .collect();
-    Facts { dataset, images, measured, ..Facts::default() }
-}
-
-fn open(file: Option<&std::path::Path>) -> ImageFacts {
-    let missing = ImageFacts { status: Status::Missing, ..ImageFacts::default() };
-    let Some(bytes) = file.and_then(|file| std::fs::read(file).ok()) else { return missing };
-    let known = ImageFacts {
-        bytes: bytes.len() as u64,
-        sha256: Some(sha2::Sha256::digest(&bytes).into()),
-        ..ImageFacts::default()
+    let mut facts = Facts {
+        images: Vec::with_capacity(measured.len()),
+        instances: vec![None; dataset.instances.len()],
+        keypoints: vec![None; dataset.keypoints.len()],
+        measured: true,
+        measured_now: scan.decoded.load(Ordering::Relaxed),
+        cache_trouble: cache.as_ref().and_then(Cache::trouble),
+        ..Facts::default()
     };
-    match image::load_from_memory(&bytes) {
-        Ok(picture) => ImageFacts {
-            status: Status::Decoded,
-            size_px: Some([picture.width(), picture.height()]),
-            ..known
-        },
-        Err(error) => {
-            ImageFacts { status: Status::Corrupt, reason: Some(error.to_string()), ..known }
+    for (measured, of_image) in measured.into_iter().zip(&scan.instances) {
+        facts.images.push(measured.image);
+        let mut keypoints = measured.keypoints.into_iter();
+        for (instance, local) in of_image.clone().zip(measured.instances) {
+            facts.instances[instance] = local;
+            let labelled = &dataset.instances[instance];
+            let first = labelled.first as usize;
+            for at in first..first + usize::from(labelled.len) {
+                facts.keypoints[at] = keypoints.next().flatten();
+            }
         }
     }
+    if let Some(cache) = cache {
+        cache.trim();
+    }
+    facts.dataset = dataset;
+    facts
+}
+
+/// What was measured of one image and of what is labelled in it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Measured {
+    pub(super) image: ImageFacts,
+    /// One per instance of the image, in the order of the dataset.
+    pub(super) instances: Vec<Option<LocalFacts>>,
+    /// One per keypoint of those instances.
+    pub(super) keypoints: Vec<Option<LocalFacts>>,
+}
+
+/// Windows of one image to measure, besides the whole.
+#[derive(Debug, Default)]
+pub(super) struct Windows {
+    /// One per instance; `None` for one without a box.
+    pub(super) instances: Vec<Option<Window>>,
+    /// One per keypoint of those instances.
+    pub(super) keypoints: Vec<Window>,
+}
+
+/// A scan over the images of a dataset.
+struct Scan<'a> {
+    dataset: &'a Dataset,
+    instances: Vec<std::ops::Range<usize>>,
+    cache: Option<&'a Cache>,
+    /// Buffers that no thread is using.
+    buffers: Mutex<Vec<Buffers>>,
+    /// Number of images that were decoded, or that a decoder refused.
+    decoded: AtomicUsize,
+}
+
+/// What a thread works in.
+struct Buffers {
+    bytes: Vec<u8>,
+    picture: Picture,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        let picture = Picture { width: 0, height: 0, channels: 1, samples: Vec::new() };
+        Buffers { bytes: Vec::new(), picture }
+    }
+}
+
+impl Scan<'_> {
+    fn image(&self, image: usize) -> Measured {
+        let pool = || self.buffers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut buffers = pool().pop().unwrap_or_default();
+        let measured = self.image_in(image, &mut buffers);
+        if buffers.bytes.capacity() > KEEP_BYTES {
+            buffers.bytes = Vec::new();
+        }
+        pool().push(buffers);
+        measured
+    }
+
+    fn image_in(&self, image: usize, buffers: &mut Buffers) -> Measured {
+        let Buffers { bytes, picture } = buffers;
+        let labelled = &self.dataset.images[image];
+        let windows = self.windows(image);
+        let nothing = |known: ImageFacts| Measured {
+            image: known,
+            instances: vec![None; windows.instances.len()],
+            keypoints: vec![None; windows.keypoints.len()],
+        };
+        let file = match &labelled.file {
+            Some(file) => media::read(file, bytes),
+            None => Err(MediaError { fault: Fault::Missing, reason: "no such file".into() }),
+        };
+        match file {
+            Ok(()) => {}
+            Err(error) if error.fault == Fault::Missing => {
+                return nothing(self.absent(&labelled.path, labelled.file.as_deref(), error));
+            }
+            Err(error) => {
+                let known = ImageFacts { bytes: bytes.len() as u64, ..ImageFacts::default() };
+                return nothing(failed(known, error));
+            }
+        }
+        let sha256: [u8; 32] = sha2::Sha256::digest(&bytes).into();
+        let known =
+            ImageFacts { bytes: bytes.len() as u64, sha256: Some(sha256), ..ImageFacts::default() };
+        let entry = self.cache.map(|cache| cache.entry(&sha256, &windows));
+        if let Some(kept) = entry.as_ref().and_then(|entry| entry.get()) {
+            // The file is the same byte by byte, so all but its hash is what was kept.
+            let image = ImageFacts { bytes: known.bytes, sha256: known.sha256, ..kept.image };
+            return Measured { image, ..kept };
+        }
+        self.decoded.fetch_add(1, Ordering::Relaxed);
+        let (encoded, outcome) = media::decode(bytes, picture);
+        let known = ImageFacts {
+            size_px: encoded.size_px,
+            orientation: encoded.orientation,
+            content: encoded.content,
+            ..known
+        };
+        let measured = match outcome {
+            Err(error) => nothing(failed(known, error)),
+            Ok(()) => measure_picture(known, picture, &windows),
+        };
+        if let Some(entry) = entry {
+            entry.put(&measured);
+        }
+        measured
+    }
+
+    /// Returns the windows to measure in an image.
+    fn windows(&self, image: usize) -> Windows {
+        let instances = &self.dataset.instances[self.instances[image].clone()];
+        Windows {
+            instances: (instances.iter())
+                .map(|instance| {
+                    instance.bbox.map(|b| Window {
+                        x: b.x,
+                        y: b.y,
+                        width: b.width,
+                        height: b.height,
+                    })
+                })
+                .collect(),
+            keypoints: (instances.iter())
+                .flat_map(|instance| self.dataset.keypoints_of(instance))
+                .map(|point| Window::around(point.x, point.y, KEYPOINT_WINDOW_HALF_PX))
+                .collect(),
+        }
+    }
+
+    /// Returns the facts of an image that is not there.
+    fn absent(&self, path: &str, file: Option<&Path>, error: MediaError) -> ImageFacts {
+        let root = &self.dataset.root;
+        let expected = file.map_or_else(|| root.join(path), Path::to_path_buf);
+        if media::dvc_pointer(root, &expected) {
+            let reason = "DVC tracks it, and it was not fetched; `dvc pull` fetches the image";
+            let error = MediaError { fault: Fault::DvcPointer, reason: reason.into() };
+            return failed(ImageFacts::default(), error);
+        }
+        failed(ImageFacts::default(), error)
+    }
+}
+
+/// Measures a picture and the windows of it.
+fn measure_picture(known: ImageFacts, picture: &Picture, windows: &Windows) -> Measured {
+    let luma = Luma::of(picture);
+    let whole = pixels::measure(picture, &luma);
+    let local = |window: Window| pixels::local(&luma, whole.noise, window);
+    Measured {
+        instances: windows.instances.iter().map(|window| window.and_then(local)).collect(),
+        keypoints: windows.keypoints.iter().map(|&window| local(window)).collect(),
+        image: ImageFacts {
+            status: Status::Decoded,
+            size_px: Some([picture.width, picture.height]),
+            pixels: Some(whole),
+            ..known
+        },
+    }
+}
+
+/// Returns the facts of an image that could not be decoded.
+fn failed(known: ImageFacts, error: MediaError) -> ImageFacts {
+    let (status, sha256) = match error.fault {
+        Fault::Missing => (Status::Missing, None),
+        Fault::Empty => (Status::Empty, Some(sha2::Sha256::digest([]).into())),
+        Fault::Truncated => (Status::Truncated, known.sha256),
+        Fault::Corrupt => (Status::Corrupt, known.sha256),
+        Fault::Unsupported => (Status::Unsupported, known.sha256),
+        Fault::Bomb => (Status::Bomb, known.sha256),
+        Fault::LfsPointer(oid) => (Status::LfsPointer, Some(oid)),
+        Fault::DvcPointer => (Status::DvcPointer, None),
+        Fault::Unreadable => (Status::Unreadable, None),
+    };
+    ImageFacts { status, sha256, reason: Some(error.reason), ..known }
 }

@@ -3,13 +3,14 @@
 //! Takes a [`Dataset`], measures its pixels, gives [`Facts`]: typed rows for rules
 //! in Rust, and the same as polars frames for rules in SQL and for files.
 
+mod cache;
 mod columns;
 mod frames;
 mod measure;
 
 pub use columns::{Column, Table};
 pub use frames::{FactsError, Frames};
-pub use measure::{MeasureOptions, Pixels, measure};
+pub use measure::{KEYPOINT_WINDOW_HALF_PX, MeasureOptions, Pixels, measure};
 
 use crate::dataset::{Dataset, Image, Instance};
 use crate::pixels::{LocalFacts, PixelFacts};
@@ -29,6 +30,8 @@ pub struct Facts {
     pub measured: bool,
     /// Number of images that were decoded now, not taken from the cache.
     pub measured_now: usize,
+    /// What kept the cache from being written, where something did.
+    pub cache_trouble: Option<String>,
 }
 
 /// What is known of an image file.
