@@ -1,16 +1,25 @@
 //! Label formats: one file each. Takes a path that the user gave, gives a
-//! [`Dataset`]; never opens an image (readers only look which files exist).
+//! [`Dataset`]; never decodes an image: readers look which files exist, and at the
+//! headers of images where labels are shares of their width and height.
 //!
 //! A reader never stops at a bad row: it leaves the row out and adds a
 //! [`crate::dataset::Problem`]. Only a dataset that cannot be read at all is an error.
 
+mod classification;
+mod coco;
 mod deeplabcut;
 mod dlc_config;
 mod dlc_csv;
 mod dlc_dataset;
 mod files;
+mod folder;
+mod json;
 mod lightning_pose;
 mod registry;
+mod size;
+mod splits;
+mod voc;
+mod yolo;
 
 pub use registry::{FORMATS, read};
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use super::{Evidence, Format, FormatError, ReadOptions, files};
-use super::{deeplabcut, lightning_pose};
+use super::{classification, coco, deeplabcut, folder, lightning_pose, voc, yolo};
 use crate::dataset::{Dataset, PairSource, Skeleton, pair_up};
 
 /// All formats, the most specific first: the first that fits a path is taken.
@@ -13,11 +13,11 @@ use crate::dataset::{Dataset, PairSource, Skeleton, pair_up};
 pub const FORMATS: &[Format] = &[
     lightning_pose::FORMAT,
     deeplabcut::FORMAT,
-    // yolo::FORMAT,
-    // voc::FORMAT,
-    // coco::FORMAT,
-    // classification::FORMAT,
-    // folder::FORMAT,
+    yolo::FORMAT,
+    voc::FORMAT,
+    coco::FORMAT,
+    classification::FORMAT,
+    folder::FORMAT,
 ];
 
 /// How many folders deep a dataset is searched below the path that was given.
@@ -70,12 +70,16 @@ fn detect(
     if let Some(found) = at(path, &labelled) {
         return Ok(found);
     }
+    let asked = plain.first().filter(|_| formats.len() == 1 && path.is_dir());
     let mut below = search(path, &labelled);
     match below.len() {
         1 => Ok(below.remove(0)),
-        0 => at(path, &plain).ok_or_else(|| FormatError::Unknown {
-            path: path.into(),
-            looked_for: formats.iter().map(|format| format.looks_for.into()).collect(),
+        // A format that was asked for needs no evidence beyond the images.
+        0 => at(path, &plain).or_else(|| Some((*asked?, path.into()))).ok_or_else(|| {
+            FormatError::Unknown {
+                path: path.into(),
+                looked_for: formats.iter().map(|format| format.looks_for.into()).collect(),
+            }
         }),
         _ => Err(FormatError::Several {
             path: path.into(),

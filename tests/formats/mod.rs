@@ -1,7 +1,11 @@
 //! Readers against small fixtures, and against real datasets where they are present.
 
+mod coco;
 mod deeplabcut;
+mod folder;
 mod lightning_pose;
+mod voc;
+mod yolo;
 
 use std::path::{Path, PathBuf};
 
