@@ -22,7 +22,7 @@ pub(super) struct Mark {
     /// The command line, as words.
     command: Vec<String>,
     /// The dataset.
-    dataset: Source,
+    pub(super) dataset: Source,
     /// Everything that users may change, as it was used.
     settings: Settings,
     /// Seconds that reading, measuring and judging took.
@@ -31,13 +31,13 @@ pub(super) struct Mark {
 
 /// The dataset that an output was made of.
 #[derive(Debug, Serialize)]
-struct Source {
+pub(super) struct Source {
     /// As the user named it.
     path: String,
     /// Format that it was read as.
     format: String,
     /// Hash of its images and labels, see [`fingerprint`].
-    fingerprint: String,
+    pub(super) fingerprint: String,
 }
 
 /// Everything that users may change, as it was used.

@@ -1,6 +1,7 @@
 //! What is written: one file per output. Takes facts and an audit, gives the files
 //! of an AUDIT folder; never changes either.
 
+mod html;
 mod json;
 mod mark;
 mod parquet;
@@ -107,7 +108,10 @@ pub fn write_audit(folder: &Path, report: &AuditReport<'_>) -> Result<(), Report
     }
     let summary = Summary::new(report);
     write_object(&folder.join("summary.json"), &summary)?;
-    write_object(&folder.join("labelvet.json"), &Mark::new(report))
+    let mark = Mark::new(report);
+    write_object(&folder.join("labelvet.json"), &mark)?;
+    let page = html::page(report, &summary, &mark).into_string();
+    write(&folder.join("report.html"), |out| out.write_all(page.as_bytes()))
 }
 
 /// Writes a JSON object for people and scripts.
