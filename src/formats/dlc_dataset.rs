@@ -42,9 +42,13 @@ pub(super) enum Beside {
 pub(super) struct Builder {
     dataset: Dataset,
     places: Places,
-    /// Image files that exist, by path, and whether a row has named them.
+    /// Image files of the listing, by path.
     files: FxHashMap<String, PathBuf>,
+    /// The same files, and those of them that a row has named.
+    listed: FxHashSet<PathBuf>,
     named: FxHashSet<PathBuf>,
+    /// Whether a folder below the root exists.
+    folders: FxHashMap<String, bool>,
     /// Index of images by path.
     images: FxHashMap<String, u32>,
     videos: Names,
@@ -67,8 +71,10 @@ impl Builder {
         Builder {
             dataset,
             places,
-            files: listing.images.into_iter().map(|i| (i.path, i.file)).collect(),
+            listed: listing.images.iter().map(|image| image.file.clone()).collect(),
+            files: listing.images.into_iter().map(|image| (image.path, image.file)).collect(),
             named: FxHashSet::default(),
+            folders: FxHashMap::default(),
             images: FxHashMap::default(),
             videos: Names::default(),
             individuals: Names::default(),
@@ -223,25 +229,38 @@ impl Builder {
     }
 
     /// Returns path and file of the image that a row names.
-    fn find(&self, named: &str, beside: &Path) -> (String, Option<PathBuf>) {
+    ///
+    /// The system is asked for no file that the listing could have, and for none in a
+    /// folder that does not exist: it takes longer to answer than a row takes to read.
+    fn find(&mut self, named: &str, beside: &Path) -> (String, Option<PathBuf>) {
         let path = below_labeled_data(named);
         if let Some(file) = self.files.get(path) {
             return (path.into(), Some(file.clone()));
         }
-        let existing = |file: PathBuf| file.is_file().then_some(file);
         let name = files::file_name(path);
         if let Some(images) = &self.places.images {
             let short = path.strip_prefix(LABELED_DATA).map_or(path, |p| p.trim_start_matches('/'));
-            let file = [path, short, name].iter().find_map(|path| existing(images.join(path)));
-            return (path.into(), file);
+            let mut files = [path, short, name].into_iter().map(|path| images.join(path));
+            return (path.into(), files.find(|file| self.listed.contains(file)));
         }
-        if let Some(file) = existing(self.places.root.join(path)) {
-            return (files::relative(&self.places.root, &file), Some(file));
+        let root = &self.places.root;
+        let folder = files::parent(path);
+        let folder_exists = self.folders.get(folder).copied().unwrap_or_else(|| {
+            let exists = root.join(folder).is_dir();
+            self.folders.insert(folder.into(), exists);
+            exists
+        });
+        if folder_exists {
+            let file = root.join(path);
+            if file.is_file() {
+                return (files::relative(root, &file), Some(file));
+            }
         }
-        if self.places.beside == Beside::Allowed
-            && let Some(file) = existing(beside.join(name))
-        {
-            return (files::relative(&self.places.root, &file), Some(file));
+        if self.places.beside == Beside::Allowed {
+            let file = beside.join(name);
+            if self.listed.contains(&file) {
+                return (files::relative(root, &file), Some(file));
+            }
         }
         (path.into(), None)
     }

@@ -201,3 +201,90 @@ fn any_beginning_of_a_label_file_reads_without_a_panic() {
         assert!(readable > whole.len() / 9, "{case}: {readable} of {}", whole.len());
     }
 }
+
+/// Writes a project of one video with label files of the given scorers and rows.
+fn project(config: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let video = folder.path().join("labeled-data/v");
+    std::fs::create_dir_all(&video).expect("folders");
+    std::fs::write(folder.path().join("config.yaml"), config).expect("a file");
+    for (scorer, rows) in files {
+        let text = format!("scorer,{scorer},{scorer}\nbodyparts,nose,nose\ncoords,x,y\n{rows}");
+        std::fs::write(video.join(format!("CollectedData_{scorer}.csv")), text).expect("a file");
+    }
+    folder
+}
+
+#[test]
+fn labels_of_another_scorer_are_read_only_when_there_are_no_others() {
+    let rows = |x: u8| format!("labeled-data/v/img1.png,{x},1\n");
+    let of = |config: &str, scorers: &[&str]| {
+        let rows: Vec<String> = (1..).take(scorers.len()).map(rows).collect();
+        let files = scorers.iter().copied().zip(rows.iter().map(String::as_str));
+        let folder = project(config, &files.collect::<Vec<_>>());
+        let dataset = load(folder.path());
+        let x: Vec<f64> = dataset.keypoints.iter().map(|p| dataset.to_label(p.x)).collect();
+        let kinds: Vec<String> = (problems(&dataset).iter())
+            .map(|p| p.split(' ').next().unwrap_or_default().to_string())
+            .collect();
+        (x, kinds)
+    };
+    let own = "scorer: Ada\nbodyparts: [nose]\n";
+    let none = "scorer:\nbodyparts: [nose]\n";
+    let is = |x: &[f64], kinds: &[&str]| {
+        (x.to_vec(), kinds.iter().map(|k| k.to_string()).collect::<Vec<_>>())
+    };
+    assert_eq!(of(own, &["Ada"]), is(&[1.0], &[]));
+    assert_eq!(of(own, &["Abe", "Ada"]), is(&[2.0], &["OtherScorer"]));
+    assert_eq!(of(own, &["Bob"]), is(&[1.0], &["OtherScorer"]));
+    assert_eq!(of(none, &["Bob"]), is(&[1.0], &[]));
+    // Two files label one image: the first counts, and it is said once for the file.
+    assert_eq!(of(none, &["Ada", "Bob"]), is(&[1.0], &["DuplicateRow"]));
+    assert_eq!(
+        of(own, &["Bob", "Eve"]),
+        is(&[1.0], &["OtherScorer", "DuplicateRow", "OtherScorer"])
+    );
+}
+
+#[test]
+fn the_order_of_rows_does_not_matter() {
+    let rows = ["labeled-data/v/img1.png,1,1\n", "labeled-data/v/img2.png,2,2\n"];
+    let config = "scorer: Ada\nbodyparts: [nose]\n";
+    let read = |rows: [&str; 2]| {
+        let dataset = load(project(config, &[("Ada", &rows.concat())]).path());
+        let points = dataset.instances.iter().map(|i| dataset.keypoints_of(i).to_vec());
+        (
+            dataset.images.iter().map(|i| i.path.clone()).collect::<Vec<_>>(),
+            points.collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(read(rows), read([rows[1], rows[0]]));
+}
+
+#[test]
+fn a_project_is_found_below_but_not_behind_a_dot_or_a_link() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let top = folder.path();
+    let fill = |at: &str| {
+        let video = top.join(at).join("labeled-data/v");
+        std::fs::create_dir_all(&video).expect("folders");
+        let text = "scorer,a,a\nbodyparts,nose,nose\ncoords,x,y\nlabeled-data/v/img1.png,1,1\n";
+        std::fs::write(video.join("CollectedData_a.csv"), text).expect("a file");
+    };
+    fill(".trash/old");
+    fill("a/b/c/d/e/too/deep");
+    assert!(matches!(refusal(top), FormatError::Unknown { .. }));
+    fill("a/project");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(top, top.join("a/link")).expect("a link");
+    assert_eq!(counts(&load(top)), [1, 0, 1, 1, 1]);
+    fill("b/project");
+    match refusal(top) {
+        FormatError::Several { found, .. } => assert_eq!(found, ["a/project", "b/project"]),
+        error => panic!("{error}"),
+    }
+    let pair = ["nose", "tail"].map(String::from);
+    let options = ReadOptions { pairs: vec![pair], ..ReadOptions::default() };
+    let error = read(&top.join("b"), &options).expect_err("there is no tail");
+    assert!(error.to_string().contains("known keypoints are nose"), "{error}");
+}
