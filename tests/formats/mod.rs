@@ -19,6 +19,7 @@ pub(crate) fn fixture(relative: &str) -> PathBuf {
 
 /// Returns a path among the real datasets beside the repository, or says that the test
 /// is skipped without them.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 pub(crate) fn shared(relative: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(relative);
     if path.exists() {
