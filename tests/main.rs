@@ -2,6 +2,7 @@
 
 mod architecture;
 mod base;
+mod browser;
 mod complete;
 mod facts;
 mod formats;

@@ -99,7 +99,7 @@ fn where_it_is(finding: &Finding) -> Markup {
         ("class", finding.class.clone()),
         ("kind", finding.kind.map(kind).map(str::to_string)),
         ("with", related(finding)),
-        ("labels", place),
+        ("label file", place),
     ];
     html! {
         dl {

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use crate::audit::{Action, Finding};
-use crate::dataset::{BBox, Dataset, Instance, Keypoint, Skeleton, Visibility};
+use crate::dataset::{BBox, Dataset, Instance, Skeleton, Visibility};
 use crate::page::text::{number, shortened, visible};
 
 use super::subject::{Index, Subject};
@@ -34,31 +34,47 @@ pub(super) fn overlay(
             .collect(),
         None => index.instances(subject.image).take(MOST_INSTANCES).collect::<Vec<_>>(),
     };
+    let related = if subject.instance.is_some() { Role::Related } else { Role::Other };
+    let own = subject.instance.map(|at| &dataset.instances[at]);
+    let role = if subject.keypoint.is_some() { Role::Other } else { Role::Wrong };
     html! {
-        @for &other in &others {
-            (pen.instance(index, &dataset.instances[other], Role::Other))
-        }
-        @if let Some(at) = subject.instance {
-            @let instance = &dataset.instances[at];
-            @let wrong = if subject.keypoint.is_some() { Role::Other } else { Role::Wrong };
-            (pen.instance(index, instance, wrong))
-            @if let Some(skeleton) = dataset.skeleton_of(instance) {
-                @for name in &finding.related {
-                    @if let Some(point) = skeleton.index(name).and_then(|kind| dataset.keypoint(instance, kind)) {
-                        (pen.mark(point, name, Role::Related))
-                    }
-                }
-            }
-            @if let Some(kind) = subject.keypoint {
-                @let point = dataset.keypoint(instance, kind);
-                @let name = finding.keypoint.as_deref().unwrap_or_default();
-                @if let Some(point) = point {
-                    (pen.mark(point, name, Role::Wrong))
-                }
-                (pen.proposal(dataset, instance, finding, point))
-            }
+        @for &other in &others { (pen.instance(index, &dataset.instances[other], related)) }
+        @if let Some(own) = own {
+            (pen.instance(index, own, role))
+            @if let Some(kind) = subject.keypoint { (pen.proposal(dataset, own, finding, kind)) }
+            (pen.marks(&marks(dataset, finding, own, subject.keypoint)))
         }
     }
+}
+
+/// A keypoint that is ringed and named.
+#[derive(Debug, Clone, Copy)]
+struct Mark<'a> {
+    place: [f64; 2],
+    name: &'a str,
+    role: Role,
+}
+
+/// Returns the keypoints of an instance that a finding is about, then those that belong
+/// to it.
+fn marks<'a>(
+    dataset: &'a Dataset,
+    finding: &'a Finding,
+    instance: &Instance,
+    keypoint: Option<u16>,
+) -> Vec<Mark<'a>> {
+    let Some(skeleton) = dataset.skeleton_of(instance) else { return vec![] };
+    let mark = |kind: u16, role| {
+        let point = dataset.keypoint(instance, kind)?;
+        let name = &skeleton.keypoints[usize::from(kind)];
+        Some(Mark { place: [point.x, point.y], name, role })
+    };
+    let wrong = keypoint.and_then(|kind| mark(kind, Role::Wrong));
+    let related = (finding.related.iter())
+        .filter_map(|name| skeleton.index(name))
+        .filter(|&kind| Some(kind) != keypoint)
+        .filter_map(|kind| mark(kind, Role::Related));
+    wrong.into_iter().chain(related).collect()
 }
 
 /// Returns where a finding's proposal would put its keypoint, pixels.
@@ -140,50 +156,70 @@ impl Pen {
         html! { (draw("halo")) (draw(role.class())) }
     }
 
-    /// Rings a keypoint and writes its name beside it; one out of view gets an arrow
-    /// at the rim that points to it.
-    fn mark(self, point: &Keypoint, name: &str, role: Role) -> Markup {
-        let place = [point.x, point.y];
-        let class = role.class();
-        let radius = if role == Role::Wrong { 9.0 } else { 7.0 };
-        let label = |at: [f64; 2]| self.label(at, radius, name, class);
-        if self.view.contains(place) {
-            return html! {
-                circle .ring .halo cx=(px(point.x)) cy=(px(point.y)) r=(px(radius * self.unit)) {}
-                circle class={ "ring " (class) } cx=(px(point.x)) cy=(px(point.y)) r=(px(radius * self.unit)) {}
-                (label(place))
-            };
-        }
-        let inset = 14.0 * self.unit;
-        let clamp = |v: f64, start: f64, length: f64| {
-            if v.is_finite() {
-                v.clamp(start + inset, start + length - inset)
-            } else {
-                start + length / 2.0
-            }
-        };
-        let rim = [
-            clamp(point.x, self.view.x, self.view.width),
-            clamp(point.y, self.view.y, self.view.height),
-        ];
-        let tip = self.toward(rim, place, 12.0);
+    /// Rings keypoints and writes their names beside them, none over another; one out
+    /// of view gets an arrow at the rim that points to it.
+    fn marks(self, marks: &[Mark<'_>]) -> Markup {
+        let mut taken: Vec<View> = Vec::new();
         html! {
-            (self.arrow(self.toward(rim, place, -8.0), tip, class))
-            (label(rim))
+            @for mark in marks {
+                @let class = mark.role.class();
+                @let radius = if mark.role == Role::Wrong { 9.0 } else { 7.0 };
+                @let [x, y] = mark.place;
+                @if self.view.contains(mark.place) {
+                    circle .ring .halo cx=(px(x)) cy=(px(y)) r=(px(radius * self.unit)) {}
+                    circle class={ "ring " (class) } cx=(px(x)) cy=(px(y)) r=(px(radius * self.unit)) {}
+                    (self.label(mark.place, radius, mark.name, class, &mut taken))
+                } @else {
+                    @let rim = self.rim(mark.place);
+                    (self.arrow(self.toward(rim, mark.place, -8.0), self.toward(rim, mark.place, 12.0), class))
+                    (self.label(rim, radius, mark.name, class, &mut taken))
+                }
+            }
         }
     }
 
-    fn label(self, [x, y]: [f64; 2], radius: f64, name: &str, class: &str) -> Markup {
+    /// Returns the place in view that is nearest to one out of view, with room for an
+    /// arrow.
+    fn rim(self, [x, y]: [f64; 2]) -> [f64; 2] {
+        let inset = 14.0 * self.unit;
+        let clamp = |v: f64, start: f64, length: f64| {
+            let middle = start + length / 2.0;
+            let reach = (length / 2.0 - inset).max(0.0);
+            if v.is_finite() { v.clamp(middle - reach, middle + reach) } else { middle }
+        };
+        let View { x: left, y: top, width, height } = self.view;
+        [clamp(x, left, width), clamp(y, top, height)]
+    }
+
+    fn label(
+        self,
+        [x, y]: [f64; 2],
+        radius: f64,
+        name: &str,
+        class: &str,
+        taken: &mut Vec<View>,
+    ) -> Markup {
         let size = 12.5 * self.unit;
         let name = shortened(name, 24);
-        // Names stand on the side with more room, and never above or below the view.
-        let left = x > self.view.x + 0.6 * self.view.width;
+        // Bold sans-serif letters are about 0.6 of their size wide.
+        let width = 0.6 * size * name.chars().count() as f64;
         let gap = (radius + 4.0) * self.unit;
-        let at = if left { x - gap } else { x + gap };
-        let middle = y + 0.35 * size;
-        let middle = middle.clamp(self.view.y + size, self.view.y + self.view.height - 0.4 * size);
+        let left = x > self.view.x + 0.6 * self.view.width;
+        let start = if left { x - gap - width } else { x + gap };
+        let (top, bottom) = (self.view.y, self.view.y + self.view.height - 1.2 * size);
+        // Beside the point, else a line lower or higher, and so on.
+        let spot = [0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0].map(|line| View {
+            x: start,
+            y: (y + (1.25 * line - 0.6) * size).clamp(top, bottom.max(top)),
+            width,
+            height: 1.2 * size,
+        });
+        let free = |spot: &&View| !taken.iter().any(|other| spot.overlaps(other));
+        let spot = *spot.iter().find(free).unwrap_or(&spot[0]);
+        taken.push(spot);
         html! {
-            text class={ "name " (class) } x=(px(at)) y=(px(middle)) font-size=(px(size))
+            text class={ "name " (class) } x=(px(if left { x - gap } else { x + gap }))
+                y=(px(spot.y + 0.95 * size)) font-size=(px(size))
                 text-anchor=(if left { "end" } else { "start" }) { (name) }
         }
     }
@@ -194,8 +230,9 @@ impl Pen {
         dataset: &Dataset,
         instance: &Instance,
         finding: &Finding,
-        point: Option<&Keypoint>,
+        kind: u16,
     ) -> Markup {
+        let point = dataset.keypoint(instance, kind);
         let Some(proposal) = &finding.proposal else { return html! {} };
         if proposal.action == Action::Swap {
             let other = (proposal.with.as_deref())

@@ -15,6 +15,8 @@ const ROOM: f64 = 0.35;
 const LEAST_PX: f64 = 64.0;
 /// Least width of a picture in body lengths, so that one sees where on the animal.
 const LEAST_BODIES: f64 = 1.3;
+/// Least width as a share of the image, where there are no bodies to measure by.
+const LEAST_SHARE: f64 = 0.2;
 /// A picture that would show more than this share of both sides shows all.
 const NEARLY_ALL: f64 = 0.75;
 
@@ -57,7 +59,12 @@ impl View {
         let Some(around) = View::around(&places) else {
             return whole.unwrap_or(View::whole([LEAST_PX, LEAST_PX / ASPECT]));
         };
-        let least = body.map_or(LEAST_PX, |body| (body * LEAST_BODIES).max(LEAST_PX));
+        let least = match (body, size) {
+            (Some(body), _) => body * LEAST_BODIES,
+            (None, Some([width, _])) => width * LEAST_SHARE,
+            (None, None) => LEAST_PX,
+        };
+        let least = least.max(LEAST_PX);
         let view = around.roomy(least);
         whole.map_or(view, |whole| view.within(around, whole))
     }
@@ -114,6 +121,15 @@ impl View {
         (right > left && bottom > top).then_some([left, top, right - left, bottom - top])
     }
 
+    /// Returns whether it shares a place with another.
+    pub(super) fn overlaps(&self, other: &View) -> bool {
+        self.x < other.x + other.width
+            && other.x < self.x + self.width
+            && self.y < other.y + other.height
+            && other.y < self.y + self.height
+    }
+
+    /// Returns whether a place lies in it.
     pub(super) fn contains(self, [x, y]: [f64; 2]) -> bool {
         x >= self.x && x <= self.x + self.width && y >= self.y && y <= self.y + self.height
     }
