@@ -10,3 +10,4 @@ mod generated;
 mod media;
 mod report;
 mod rules;
+mod sql;

@@ -31,8 +31,8 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
         .flat_map(|(pair, instances)| instances.into_iter().map(move |at| (pair, at)))
         .filter_map(|(pair, at)| {
             let distance_px = distance(dataset, &dataset.instances[at], pair)?;
-            let name = &dataset.skeletons[usize::from(pair.skeleton)].keypoints
-                [usize::from(pair.first)];
+            let name =
+                &dataset.skeletons[usize::from(pair.skeleton)].keypoints[usize::from(pair.first)];
             let message = if distance_px > 0.0 {
                 format!("{distance_px:.2} px from {name}")
             } else {
