@@ -23,6 +23,9 @@ const KEYPOINTS: [&str; 6] = ["nose", "left_ear", "right_ear", "centre", "tail_b
 const BODY: [[f64; 2]; 6] =
     [[40.0, 0.0], [28.0, -12.0], [28.0, 12.0], [0.0, 0.0], [-35.0, 0.0], [-65.0, 0.0]];
 
+/// CRC-32 of the header of [`FileEdit::Bomb`].
+const BOMB_CRC: u32 = 0x0FB0_E215;
+
 /// One change to the base project.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "edit", rename_all = "snake_case", deny_unknown_fields)]
@@ -115,6 +118,8 @@ pub(crate) enum Edit {
         #[serde(default)]
         bytes: usize,
     },
+    /// Sets the size that the label file declares, pixels; `image` may end in `*`.
+    DeclareSize { image: String, size: [u32; 2] },
     /// Adds an image without labels, a copy of the picture of another.
     AddImage { image: String, from: String },
     /// Adds something that a reader would have noticed.
@@ -157,6 +162,8 @@ pub(crate) enum FileEdit {
     LfsPointer,
     /// Rewrites it as JPEG under the same name.
     AsJpeg,
+    /// Replaces it by a PNG file that declares 60,000 × 60,000 pixels.
+    Bomb,
     /// Adds EXIF orientation 6 (as JPEG; also changes the name's suffix to `.jpg`).
     Rotate,
 }
@@ -468,6 +475,11 @@ impl Project {
                         redraw(&self.pictures[image], *how, *amount, image as u32);
                 }
             }
+            Edit::DeclareSize { image, size } => {
+                for image in self.all(image) {
+                    self.dataset.images[image].declared_px = Some(*size);
+                }
+            }
             Edit::AddImage { image, from } => {
                 let from = self.find(from);
                 let picture = self.pictures[from].clone();
@@ -539,6 +551,16 @@ impl Project {
                             "ab".repeat(32)
                         );
                         std::fs::write(&file, pointer).expect("the file is written");
+                    }
+                    FileEdit::Bomb => {
+                        // Signature and IHDR: width, height, 8 bits, RGB, and its CRC.
+                        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
+                        png.extend(60_000_u32.to_be_bytes());
+                        png.extend(60_000_u32.to_be_bytes());
+                        png.extend([8, 2, 0, 0, 0]);
+                        png.extend(BOMB_CRC.to_be_bytes());
+                        png.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
+                        std::fs::write(&file, png).expect("the file is written");
                     }
                     FileEdit::AsJpeg => {
                         let picture = image::open(&file).expect("the picture is read");

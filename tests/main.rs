@@ -8,6 +8,6 @@ mod facts;
 mod formats;
 mod generated;
 mod media;
+mod pixels;
 mod report;
 mod rules;
-mod sql;

@@ -15,6 +15,7 @@ pub(super) fn pixels(picture: &Picture) -> u64 {
 }
 
 /// Returns the plane shrunk by area averaging.
+#[multiversion::multiversion(targets("x86_64+avx2+fma", "x86_64+avx512f+avx512bw+avx512vl"))]
 pub(super) fn thumbnail(luma: &Luma) -> [u8; THUMBNAIL * THUMBNAIL] {
     let mut out = [0; THUMBNAIL * THUMBNAIL];
     if luma.samples.is_empty() {
@@ -26,18 +27,19 @@ pub(super) fn thumbnail(luma: &Luma) -> [u8; THUMBNAIL * THUMBNAIL] {
         let from = cell * length / THUMBNAIL;
         from..((cell + 1) * length / THUMBNAIL).max(from + 1)
     };
+    let mut columns = vec![0_u32; luma.width];
     for row in 0..THUMBNAIL {
         let rows = range(row, luma.height);
-        let mut sums = [0_u64; THUMBNAIL];
+        columns.fill(0);
         for y in rows.clone() {
-            let line = luma.row(y);
-            for (column, sum) in sums.iter_mut().enumerate() {
-                let cell = &line[range(column, luma.width)];
-                *sum += cell.iter().map(|&v| u64::from(v)).sum::<u64>();
+            for (sum, &level) in columns.iter_mut().zip(luma.row(y)) {
+                *sum += u32::from(level);
             }
         }
-        for (column, sum) in sums.iter().enumerate() {
-            let count = (rows.len() * range(column, luma.width).len()) as u64;
+        for column in 0..THUMBNAIL {
+            let cell = &columns[range(column, luma.width)];
+            let sum: u64 = cell.iter().map(|&sum| u64::from(sum)).sum();
+            let count = (rows.len() * cell.len()) as u64;
             out[row * THUMBNAIL + column] = ((sum + count / 2) / count) as u8;
         }
     }
@@ -86,4 +88,43 @@ fn dct(thumbnail: &[u8; THUMBNAIL * THUMBNAIL]) -> [f32; COEFFICIENTS * COEFFICI
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns a plane of blobs.
+    fn plane(width: usize, height: usize) -> Luma {
+        let level = |at: usize| {
+            let (x, y) = ((at % width) as f32 / width as f32, (at / width) as f32 / height as f32);
+            (128.0 + 60.0 * (7.0 * x).sin() + 60.0 * (11.0 * y + 3.0 * x).cos()) as u8
+        };
+        Luma { width, height, samples: (0..width * height).map(level).collect(), grey: true }
+    }
+
+    #[test]
+    fn size_changes_few_bits_and_content_many() {
+        let hash = |luma: &Luma| perceptual(&thumbnail(luma));
+        let (large, small) = (plane(640, 480), plane(213, 161));
+        assert!((hash(&large) ^ hash(&small)).count_ones() <= 2);
+        let mut turned = plane(480, 640);
+        (turned.width, turned.height) = (640, 480);
+        assert!((hash(&large) ^ hash(&turned)).count_ones() > 18);
+    }
+
+    #[test]
+    fn a_flat_plane_has_no_detail_and_a_tiny_one_repeats_its_pixels() {
+        let tiny = Luma { width: 1, height: 2, samples: vec![10, 20], grey: true };
+        let cells = thumbnail(&tiny);
+        assert_eq!((cells[0], cells[THUMBNAIL * THUMBNAIL - 1]), (10, 20));
+        let flat = Luma { width: 50, height: 50, samples: vec![77; 2500], grey: true };
+        assert!(thumbnail_detail(&thumbnail(&flat)) < 0.01);
+    }
+
+    #[test]
+    fn the_pixel_hash_knows_the_size() {
+        let picture = |width, height| Picture { width, height, channels: 1, samples: vec![5; 12] };
+        assert_ne!(pixels(&picture(3, 4)), pixels(&picture(4, 3)));
+    }
 }

@@ -30,9 +30,46 @@ impl Luma {
         Luma { width, height, samples, grey }
     }
 
+    /// Returns the plane shrunk by averaging squares of `factor` pixels a side; what
+    /// does not fill a square at the right and bottom is left out.
+    pub(super) fn shrink(&self, factor: usize) -> Luma {
+        let (width, height) = (self.width / factor, self.height / factor);
+        let area = (factor * factor) as u32;
+        let mut samples = Vec::with_capacity(width * height);
+        let mut sums = vec![0_u32; width];
+        for y in 0..height {
+            sums.fill(0);
+            for line in 0..factor {
+                add_groups(&mut sums, self.row(y * factor + line), factor);
+            }
+            samples.extend(sums.iter().map(|sum| ((sum + area / 2) / area) as u8));
+        }
+        Luma { width, height, samples, grey: self.grey }
+    }
+
     /// Returns a row of samples.
     pub(super) fn row(&self, y: usize) -> &[u8] {
         &self.samples[y * self.width..(y + 1) * self.width]
+    }
+}
+
+/// Adds to each sum its group of `factor` samples.
+fn add_groups(sums: &mut [u32], row: &[u8], factor: usize) {
+    // A constant length lets the common factors be unrolled.
+    fn of<const N: usize>(sums: &mut [u32], row: &[u8]) {
+        for (sum, group) in sums.iter_mut().zip(row.as_chunks::<N>().0) {
+            *sum += group.iter().map(|&v| u32::from(v)).sum::<u32>();
+        }
+    }
+    match factor {
+        2 => of::<2>(sums, row),
+        3 => of::<3>(sums, row),
+        4 => of::<4>(sums, row),
+        _ => {
+            for (sum, group) in sums.iter_mut().zip(row.chunks_exact(factor)) {
+                *sum += group.iter().map(|&v| u32::from(v)).sum::<u32>();
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! brightness plane ([`Luma`]), which is made once per picture.
 
 mod exposure;
+mod gradients;
 mod hash;
 mod local;
 mod luma;
@@ -14,6 +15,7 @@ mod sharpness;
 pub use hash::{THUMBNAIL, thumbnail_detail};
 pub use local::{Window, local};
 pub use luma::Luma;
+pub use sharpness::SIDE as MEASURED_SIDE_PX;
 
 /// A decoded image in its stored (not EXIF-rotated) orientation.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,18 +57,21 @@ pub struct PixelFacts {
     pub entropy_bits: f32,
     /// Standard deviation of the sensor noise, brightness units.
     pub noise: f32,
-    /// Share of the image's blocks that hold an edge above the noise, 0 to 1.
+    /// Share of the image's blocks of 32 × 32 px that hold an edge, 0 to 1; larger
+    /// images are shrunk as for `blur_px`.
     pub detail_frac: f32,
-    /// Softness of the sharpest edges: standard deviation, in pixels, of the Gaussian
-    /// that would blur a step as much; images larger than 640 px are measured as if
-    /// shrunk to that. `None` without edges to judge by.
+    /// Softness of the sharpest edges, in the direction in which they are softest:
+    /// standard deviation, in pixels, of the Gaussian that would blur a step as much.
+    /// In images with a side above 640 px, pixels of the image shrunk to that. `None`
+    /// without edges to judge by.
     pub blur_px: Option<f32>,
     /// Sharpness of the image's sharpest parts, net of noise, 0 (no detail) to 1:
     /// 1 / (1 + `blur_px`²).
     pub sharpness: f32,
     /// Variance of the Laplacian in grey levels squared, as OpenCV scripts measure it.
     pub laplacian_var: f32,
-    /// Strength of directional blur, 0 (none) to 1.
+    /// Strength of directional blur, 0 (alike in all directions) to 1: the share of
+    /// `blur_px`² that edges lack in their sharpest direction.
     pub motion_blur: f32,
     /// Direction of that blur, degrees counter-clockwise from the x axis, 0 to 180.
     pub motion_angle_deg: f32,
@@ -128,7 +133,7 @@ pub fn measure(picture: &Picture, luma: &Luma) -> PixelFacts {
         detail_frac: sharpness.detail_frac,
         blur_px: sharpness.blur_px,
         sharpness: sharpness::score(sharpness.blur_px),
-        laplacian_var: sharpness.laplacian_var,
+        laplacian_var: sharpness::laplacian_var(luma),
         motion_blur: sharpness.motion_blur,
         motion_angle_deg: sharpness.motion_angle_deg,
     }

@@ -1,218 +1,222 @@
 //! Sharpness, motion blur and detail, from gradients at two scales.
+//!
+//! A step edge that was blurred by a Gaussian of variance σ² has, seen through a
+//! filter of variance v, a gradient of profile exp(−x² / 2(σ² + v)) / √(σ² + v). So the
+//! fine gradient at an edge is stronger than the coarse one by a factor that falls
+//! with σ alone, whatever the contrast of the edge; noise adds a known amount. That is
+//! measured in blocks, and the blocks with the strongest fine gradients speak for the
+//! image, so that a sharp subject on soft ground is sharp, and walls and sky do not
+//! count.
+//!
+//! # Source
+//! The ratio of gradients at two scales: Zhuo & Sim, "Defocus map estimation from a
+//! single image", Pattern Recognition 44 (2011), section 3; here as a ratio of sums
+//! that are weighted by the squared coarse gradient, less the noise's own share.
 
+use std::ops::Range;
+
+use super::gradients::{self, COARSE_VARIANCE, FINE_VARIANCE, Sums};
 use super::{Luma, noise};
 
 /// What the gradients of a plane tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Sharpness {
-    /// Softness of the sharpest edges, pixels.
+    /// Softness of the sharpest edges along the direction in which they are softest.
     pub(super) blur_px: Option<f32>,
-    /// Share of blocks with an edge above the noise.
+    /// Share of blocks with an edge.
     pub(super) detail_frac: f32,
-    /// Variance of the Laplacian, grey levels squared.
-    pub(super) laplacian_var: f32,
     /// Strength of directional blur, 0 to 1.
     pub(super) motion_blur: f32,
     /// Direction of that blur, degrees.
     pub(super) motion_angle_deg: f32,
 }
 
-/// Long side, in pixels, that larger images are measured at.
-const SIDE: usize = 640;
-/// Side of the blocks that are judged one by one, pixels.
-const BLOCK: usize = 32;
-/// Variance of the coarse smoothing kernel, the binomial of order 8, px².
-const COARSE: f32 = 2.0;
-/// Variance of the box that a difference of neighbours averages over, px².
-const FINE: f32 = 1.0 / 12.0;
-const BINOMIAL: [u16; 9] = [1, 8, 28, 56, 70, 56, 28, 8, 1];
+/// Long side, in pixels, that larger images are measured at: what pose and detection
+/// networks see of them.
+pub const SIDE: usize = 640;
+/// Typical gradient of edges, grey levels per pixel, below which a block shows none.
+/// Noise of ten grey levels makes coarse gradients of about 1.5.
+const MIN_EDGE: f32 = 2.0;
+/// Share of the blocks with an edge that speak for the image.
+const SHARPEST: f32 = 0.1;
+/// Number of blocks that speak for it at least.
+const SHARPEST_MIN: usize = 4;
+/// Variance of a blur of half a pixel, below which directions say nothing, px².
+const UNCERTAIN_VARIANCE: f32 = 0.25;
+/// Softness, in pixels, beyond which the ratio says nothing.
+const MAX_BLUR: f32 = 10.0;
+
+/// Measures a plane whose noise has a standard deviation of `noise` grey levels.
+pub(super) fn measure(luma: &Luma, noise: f32) -> Sharpness {
+    let factor = (luma.width.max(luma.height) / SIDE).max(1);
+    if factor == 1 {
+        return of_plane(luma, noise);
+    }
+    let shrunk = luma.shrink(factor);
+    of_plane(&shrunk, noise::measure(&shrunk))
+}
+
+fn of_plane(plane: &Luma, noise: f32) -> Sharpness {
+    let (columns, rows) = gradients::interior(plane, 0..plane.width, 0..plane.height);
+    let blocks = gradients::blocks(plane, columns, rows);
+    let mut edges: Vec<(f32, &Sums)> = (blocks.iter())
+        .filter(|sums| has_edge(sums))
+        .map(|sums| (fine_power(sums, noise), sums))
+        .collect();
+    if edges.is_empty() {
+        return Sharpness::default();
+    }
+    let detail_frac = edges.len() as f32 / blocks.len() as f32;
+    let sharpest = ((edges.len() as f32 * SHARPEST) as usize).max(SHARPEST_MIN);
+    edges.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut sums = Sums::default();
+    for (_, block) in edges.iter().take(sharpest) {
+        sums.add(block);
+    }
+    let blur = judge(&sums, noise);
+    let scale = (SIDE as f32 / plane.width.max(plane.height) as f32).min(1.0);
+    Sharpness {
+        blur_px: Some(blur.along * scale),
+        detail_frac,
+        motion_blur: blur.anisotropy(),
+        motion_angle_deg: blur.angle_deg,
+    }
+}
+
+/// Measures the softness of the edges in a window at the plane's own resolution;
+/// `None` without an edge.
+pub(super) fn window(
+    luma: &Luma,
+    noise: f32,
+    columns: Range<usize>,
+    rows: Range<usize>,
+) -> Option<f32> {
+    let (columns, rows) = gradients::interior(luma, columns, rows);
+    let mut sums = Sums::default();
+    for block in gradients::blocks(luma, columns, rows) {
+        sums.add(&block);
+    }
+    has_edge(&sums).then(|| judge(&sums, noise).along)
+}
 
 /// Returns the score of a softness, 0 to 1.
 pub(super) fn score(blur_px: Option<f32>) -> f32 {
     blur_px.map_or(0.0, |sigma| 1.0 / (1.0 + sigma * sigma))
 }
 
-/// Sums over pixels: `w` is the squared coarse gradient, `a` the fine gradient, `b`
-/// the coarse one.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sums {
-    w: f32,
-    a: [f32; 3],
-    b: [f32; 3],
+/// Returns whether the typical coarse gradient is that of an edge.
+fn has_edge(sums: &Sums) -> bool {
+    let power = sums.coarse[0] + sums.coarse[2];
+    power > MIN_EDGE * MIN_EDGE * sums.weight
 }
 
-impl Sums {
-    fn add(&mut self, o: &Sums) {
-        self.w += o.w;
-        for i in 0..3 {
-            self.a[i] += o.a[i];
-            self.b[i] += o.b[i];
-        }
-    }
-    fn q(&self, noise: f32) -> f32 {
-        let a = self.a[0] + self.a[2] - 2.0 * noise * noise * self.w;
-        a.max(0.0) / (self.b[0] + self.b[2])
+/// Returns the mean square of the fine gradient at edges, less the noise's share.
+fn fine_power(sums: &Sums, noise: f32) -> f32 {
+    // Each component of the fine gradient of noise has the variance of the noise.
+    (sums.fine[0] + sums.fine[2]) / sums.weight - 2.0 * noise * noise
+}
+
+/// The blur of edges as an ellipse.
+#[derive(Debug, Clone, Copy)]
+struct Blur {
+    /// Softness in the softest direction, pixels.
+    along: f32,
+    /// Softness in the sharpest direction, pixels.
+    across: f32,
+    /// The softest direction, degrees counter-clockwise from the x axis, 0 to 180.
+    angle_deg: f32,
+}
+
+impl Blur {
+    /// Returns the share of the variance along the softest direction that is not there
+    /// in the sharpest, 0 to 1.
+    fn anisotropy(self) -> f32 {
+        let (along, across) = (self.along * self.along, self.across * self.across);
+        (along - across) / (along + UNCERTAIN_VARIANCE)
     }
 }
 
-fn sigma(q: f32) -> f32 {
+/// Returns the softest and the sharpest direction.
+///
+/// In direction u the ratio is q(u) = uᵀFu / uᵀCu, with the matrices F of the fine
+/// gradient, less the noise's share, and C of the coarse one; its extremes are the
+/// solutions of det(F − qC) = 0.
+fn judge(sums: &Sums, noise: f32) -> Blur {
+    let share = noise * noise * sums.weight;
+    let [fxx, fxy, fyy] = sums.fine.map(f64::from);
+    let (fxx, fyy) = (fxx - f64::from(share), fyy - f64::from(share));
+    let [cxx, cxy, cyy] = sums.coarse.map(f64::from);
+    let trace = cxx + cyy;
+    // Edges of one direction only tell nothing of the other; a grain of isotropy
+    // keeps the determinant from vanishing.
+    let grain = 1e-3 * trace;
+    let isotropic = (fxx + fyy) / trace;
+    let (fxx, fyy) = (fxx + grain * isotropic, fyy + grain * isotropic);
+    let (cxx, cyy) = (cxx + grain, cyy + grain);
+    let square = cxx * cyy - cxy * cxy;
+    let linear = fxx * cyy + fyy * cxx - 2.0 * fxy * cxy;
+    let constant = fxx * fyy - fxy * fxy;
+    let root = (linear * linear - 4.0 * square * constant).max(0.0).sqrt();
+    let (low, high) = ((linear - root) / (2.0 * square), (linear + root) / (2.0 * square));
+    // The direction of the low ratio is the null vector of F − qC, whose rows are
+    // parallel; the longer one is the safer.
+    let (xx, xy, yy) = (fxx - low * cxx, fxy - low * cxy, fyy - low * cyy);
+    let (ux, uy) = if xx.hypot(xy) > xy.hypot(yy) { (-xy, xx) } else { (-yy, xy) };
+    Blur {
+        along: softness(low as f32),
+        across: softness(high as f32),
+        // y grows down.
+        angle_deg: (-uy).atan2(ux).to_degrees().rem_euclid(180.0) as f32,
+    }
+}
+
+/// Returns the softness σ of edges from the ratio of fine to coarse power.
+///
+/// With a² = σ² + fine variance and b² = σ² + coarse variance, the integrals over the
+/// profile of an edge of (coarse gradient)² (fine gradient)² and (coarse gradient)⁴
+/// have the ratio q = t √(2 / (1 + t)) with t = b² / a². Solved for t:
+///
+/// t = (q² + √(q⁴ + 8 q²)) / 4, and then σ² = (coarse − t · fine) / (t − 1).
+fn softness(ratio: f32) -> f32 {
+    let q = ratio.max(0.0);
     let t = (q * q + (q.powi(4) + 8.0 * q * q).sqrt()) / 4.0;
     if t <= 1.0 {
-        return 99.0;
+        return MAX_BLUR;
     }
-    ((COARSE + FINE - t * FINE) / (t - 1.0)).max(0.0).sqrt().min(99.0)
+    ((COARSE_VARIANCE - t * FINE_VARIANCE) / (t - 1.0)).max(0.0).sqrt().min(MAX_BLUR)
 }
 
-fn shrink(luma: &Luma, k: usize) -> Luma {
-    let (w, h) = (luma.width / k, luma.height / k);
-    let mut out = Vec::with_capacity(w * h);
-    let n = (k * k) as u32;
-    let mut acc = vec![0_u32; w];
-    for y in 0..h {
-        acc.fill(0);
-        for r in 0..k {
-            let row = luma.row(y * k + r);
-            for (a, c) in acc.iter_mut().zip(row.chunks_exact(k)) {
-                *a += c.iter().map(|&v| u32::from(v)).sum::<u32>();
-            }
-        }
-        out.extend(acc.iter().map(|&a| ((a + n / 2) / n) as u8));
-    }
-    Luma { width: w, height: h, samples: out, grey: luma.grey }
-}
-
-/// Smooths; result in 1/16 grey levels, valid from 4 px off the border.
-fn smooth(p: &Luma) -> Vec<i16> {
-    let (w, h) = (p.width, p.height);
-    let mut hp = vec![0_u16; w * h];
-    for y in 0..h {
-        let row = p.row(y);
-        let out = &mut hp[y * w..(y + 1) * w];
-        if w < 9 {
-            continue;
-        }
-        for x in 4..w - 4 {
-            let mut s = 8_u16;
-            for t in 0..9 {
-                s = s.wrapping_add(BINOMIAL[t] * u16::from(row[x + t - 4]));
-            }
-            out[x] = s >> 4;
-        }
-    }
-    let mut out = vec![0_i16; w * h];
-    for y in 4..h.saturating_sub(4) {
-        for x in 0..w {
-            let mut s = 128_u32;
-            for t in 0..9 {
-                s += u32::from(BINOMIAL[t]) * u32::from(hp[(y + t - 4) * w + x]);
-            }
-            out[y * w + x] = (s >> 8) as i16;
-        }
-    }
-    out
-}
-
-/// Blocks of the plane.
-fn blocks(p: &Luma) -> (Vec<Sums>, usize) {
-    let (w, h) = (p.width, p.height);
-    if w < 10 || h < 10 {
-        return (vec![], 0);
-    }
-    let s = smooth(p);
-    let (bw, bh) = ((w - 9).div_ceil(BLOCK), (h - 9).div_ceil(BLOCK));
-    let mut out = vec![Sums::default(); bw * bh];
-    for y in 4..h - 5 {
-        for x in 4..w - 5 {
-            let f = |x: usize, y: usize| f32::from(p.samples[y * w + x]);
-            let c = |x: usize, y: usize| f32::from(s[y * w + x]) / 16.0;
-            let (a, b, d, e) = (f(x, y), f(x + 1, y), f(x, y + 1), f(x + 1, y + 1));
-            let (ax, ay) = ((b + e - a - d) / 2.0, (d + e - a - b) / 2.0);
-            let (a, b, d, e) = (c(x, y), c(x + 1, y), c(x, y + 1), c(x + 1, y + 1));
-            let (bx, by) = ((b + e - a - d) / 2.0, (d + e - a - b) / 2.0);
-            let wgt = bx * bx + by * by;
-            let o = &mut out[(y - 4) / BLOCK * bw + (x - 4) / BLOCK];
-            o.w += wgt;
-            o.a[0] += wgt * ax * ax;
-            o.a[1] += wgt * ax * ay;
-            o.a[2] += wgt * ay * ay;
-            o.b[0] += wgt * bx * bx;
-            o.b[1] += wgt * bx * by;
-            o.b[2] += wgt * by * by;
-        }
-    }
-    (out, bw)
-}
-
-/// Measures a plane whose noise has a standard deviation of `noise` grey levels.
-pub(super) fn measure(luma: &Luma, noise: f32) -> Sharpness {
-    let long = luma.width.max(luma.height);
-    let k = (long / SIDE).max(1);
-    let small;
-    let (plane, noise) = if k > 1 {
-        small = shrink(luma, k);
-        (&small, noise::measure(&small))
-    } else {
-        (luma, noise)
-    };
-    let (blocks, _) = blocks(plane);
-    let scale = (SIDE as f32 / plane.width.max(plane.height) as f32).min(1.0);
-    let mut good: Vec<&Sums> = blocks.iter().filter(|b| b.q(noise) > 0.0 && b.w > 0.0).collect();
-    let detail_frac = good.len() as f32 / blocks.len().max(1) as f32;
-    good.sort_by(|a, b| b.q(noise).total_cmp(&a.q(noise)));
-    let mut sum = Sums::default();
-    for b in good.iter().take((good.len() / 10).max(4)) {
-        sum.add(b);
-    }
-    let blur_px = (!good.is_empty()).then(|| sigma(sum.q(noise)) * scale);
-    Sharpness {
-        blur_px,
-        detail_frac,
-        laplacian_var: laplacian_var(luma),
-        motion_blur: 0.0,
-        motion_angle_deg: 0.0,
-    }
-}
-
-/// Measures the softness of a window at the plane's own resolution.
-pub(super) fn window(
-    luma: &Luma,
-    noise: f32,
-    columns: std::ops::Range<usize>,
-    rows: std::ops::Range<usize>,
-) -> Option<f32> {
-    let mut samples = Vec::with_capacity(columns.len() * rows.len());
-    for y in rows.clone() {
-        samples.extend_from_slice(&luma.row(y)[columns.clone()]);
-    }
-    let part = Luma { width: columns.len(), height: rows.len(), samples, grey: luma.grey };
-    let (blocks, _) = blocks(&part);
-    let mut sum = Sums::default();
-    for b in &blocks {
-        sum.add(b);
-    }
-    (sum.w > 0.0 && sum.q(noise) > 0.0).then(|| sigma(sum.q(noise)))
-}
-
-fn laplacian_var(luma: &Luma) -> f32 {
-    let (mut sum, mut squares, mut count) = (0_i64, 0_u64, 0_u64);
-    for y in 1..luma.height.saturating_sub(1) {
-        let (above, row, below) = (luma.row(y - 1), luma.row(y), luma.row(y + 1));
-        let (mut line, mut line_squares) = (0_i32, 0_u64);
-        for x in 1..luma.width.saturating_sub(1) {
-            let v = i32::from(above[x])
-                + i32::from(below[x])
-                + i32::from(row[x - 1])
-                + i32::from(row[x + 1])
-                - 4 * i32::from(row[x]);
-            line += v;
-            line_squares += (v * v) as u64;
-        }
-        sum += i64::from(line);
-        squares += line_squares;
-        count += luma.width.saturating_sub(2) as u64;
-    }
-    if count == 0 {
+/// Returns the variance of the 4-neighbour Laplacian, grey levels squared.
+#[multiversion::multiversion(targets("x86_64+avx2+fma", "x86_64+avx512f+avx512bw+avx512vl"))]
+pub(super) fn laplacian_var(luma: &Luma) -> f32 {
+    /// Pixels whose squares, of at most 1020² each, fit a `u32`.
+    const CHUNK: usize = 4096;
+    if luma.width < 3 || luma.height < 3 {
         return 0.0;
     }
-    let mean = sum as f64 / count as f64;
-    (squares as f64 / count as f64 - mean * mean) as f32
+    let (mut sum, mut squares) = (0_i64, 0_u64);
+    for y in 1..luma.height - 1 {
+        let (above, row, below) = (luma.row(y - 1), luma.row(y), luma.row(y + 1));
+        for start in (1..luma.width - 1).step_by(CHUNK) {
+            let range = start..(start + CHUNK).min(luma.width - 1);
+            let (above, below) = (&above[range.clone()], &below[range.clone()]);
+            let (left, right) = (&row[range.start - 1..], &row[range.start + 1..]);
+            let row = &row[range];
+            let (mut part, mut part_squares) = (0_i32, 0_u32);
+            for x in 0..row.len() {
+                let around = i32::from(above[x])
+                    + i32::from(below[x])
+                    + i32::from(left[x])
+                    + i32::from(right[x]);
+                let value = around - 4 * i32::from(row[x]);
+                part += value;
+                part_squares += (value * value) as u32;
+            }
+            sum += i64::from(part);
+            squares += u64::from(part_squares);
+        }
+    }
+    let count = ((luma.width - 2) * (luma.height - 2)) as f64;
+    let mean = sum as f64 / count;
+    (squares as f64 / count - mean * mean) as f32
 }

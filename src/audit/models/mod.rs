@@ -1,6 +1,8 @@
 //! What several rules share: models of pose and appearance, fitted to facts.
 
+pub(in crate::audit) mod baseline;
 pub(in crate::audit) mod coverage;
+pub(in crate::audit) mod duplicates;
 pub(in crate::audit) mod pose;
 pub(in crate::audit) mod poses;
 pub(in crate::audit) mod problems;
