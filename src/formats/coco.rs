@@ -8,6 +8,7 @@
 mod build;
 mod images;
 mod row;
+mod stream;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -56,10 +57,13 @@ fn detect(path: &Path) -> Option<PathBuf> {
 }
 
 fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
+    // Images are looked for above the file, so that the folders there need names.
+    let path = &std::path::absolute(path)
+        .map_err(|source| FormatError::Io { path: path.into(), source })?;
     let (parts, complete) = if path.is_dir() {
         (parts_below(path), true)
     } else {
-        let part = part(path.into());
+        let part = part(path.clone());
         // Beside other label files, images that this one does not name may be theirs.
         let beside = parts_below(&images::base(&part.json));
         (vec![part], beside.len() < 2)

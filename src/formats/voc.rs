@@ -6,6 +6,7 @@
 //! VOC do not count so. The difference is at most one pixel.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -28,6 +29,8 @@ pub(super) const FORMAT: Format = Format {
 
 /// Number of .xml files of a folder by which it is known.
 const LOOKED_INTO: usize = 8;
+/// Bytes at the beginning of a file by which it is known.
+const HEAD: u64 = 4096;
 /// Nodes of one file, beyond which it is no list of boxes but an attack.
 const MOST_NODES: u32 = 1_000_000;
 
@@ -35,12 +38,20 @@ fn detect(path: &Path) -> Option<PathBuf> {
     let known = |folder: &Path| {
         let names = files::entries(folder).into_iter();
         let mut xml = names.filter(|path| files::has_suffix(path, "xml")).take(LOOKED_INTO);
-        xml.any(|path| fs::read_to_string(path).is_ok_and(|text| text.contains("<annotation")))
+        xml.any(|path| is_record(&path))
     };
     let found = known(&path.join("Annotations"))
         || known(path)
         || splits::split_folders(path).iter().any(|(path, _)| known(path));
     found.then(|| path.into())
+}
+
+/// Returns whether a file begins like the labels of one image. CVAT's files hold those
+/// of many in `<annotations>`.
+fn is_record(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
+    read.is_ok() && String::from_utf8_lossy(&head).contains("<annotation>")
 }
 
 fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {

@@ -3,6 +3,7 @@
 mod coco;
 mod deeplabcut;
 mod folder;
+mod garbage;
 mod lightning_pose;
 mod voc;
 mod yolo;
