@@ -11,3 +11,4 @@ mod media;
 mod pixels;
 mod report;
 mod rules;
+mod sql;

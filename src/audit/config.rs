@@ -167,3 +167,42 @@ pub(super) fn nearest(name: &str, rules: &[Rule]) -> Option<String> {
         rules.iter().max_by_key(|rule| (shared(&rule.slug), std::cmp::Reverse(&rule.slug)))?;
     (shared(&best.slug) > 0).then(|| best.slug.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> String {
+        let rules = crate::audit::builtin().expect("the built-in rules are valid");
+        let checked = Config::parse(text).and_then(|config| config.check(&rules));
+        checked.map_or_else(|error| error.to_string(), |()| "fine".into())
+    }
+
+    #[test]
+    fn whole_numbers_are_thresholds_too() {
+        let rules = crate::audit::builtin().expect("the built-in rules are valid");
+        let text = "[rules.zero_area_box]\nenabled = false\nseverity = \"info\"\nmin_side_px = 2\n";
+        let config = Config::parse(text).expect("settings");
+        config.check(&rules).expect("they make sense");
+        let rule = crate::audit::by_slug(&rules, "zero_area_box").expect("a rule");
+        assert!(!config.enabled(rule));
+        assert_eq!(config.severity(rule), Severity::Info);
+        assert_eq!(config.settings(rule).get("min_side_px"), 2.0);
+    }
+
+    #[test]
+    fn what_does_not_exist_is_named() {
+        let rule = message("[rules.zero_box]\nenabled = true\n");
+        assert!(rule.contains("unknown rule `zero_box`"), "{rule}");
+        assert!(rule.contains("did you mean"), "{rule}");
+        let threshold = message("[rules.zero_area_box]\nmin_side = 1\n");
+        assert_eq!(
+            threshold,
+            "rule `zero_area_box` has no threshold `min_side`; it has min_side_px"
+        );
+        let range = message("[rules.zero_area_box]\nmin_side_px = -1\n");
+        assert_eq!(range, "rule `zero_area_box`: `min_side_px` is -1, outside 0 to 10");
+        assert!(message("[rules.zero_area_box]\nmin_side_px = nan\n").contains("outside"));
+        assert!(message("[rule.zero_area_box]\n").contains("unknown field"));
+    }
+}

@@ -162,6 +162,9 @@ impl Rule {
             return Err(invalid("a rule is either Rust or has `sql`".into()));
         }
         for (name, threshold) in &spec.thresholds {
+            if ["enabled", "severity"].contains(&name.as_str()) {
+                return Err(invalid(format!("`{name}` is a setting of every rule, no threshold")));
+            }
             let [least, greatest] = threshold.range;
             if !(least..=greatest).contains(&threshold.default) {
                 let default = threshold.default;

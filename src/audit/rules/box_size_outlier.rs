@@ -1,6 +1,7 @@
-//! Boxes whose size or aspect ratio is far from that of their class.
+//! Boxes whose size is far from that of their class.
 
 use crate::audit::{Action, Hit, Proposal, Settings, Subject};
+use crate::dataset::BBox;
 use crate::facts::Facts;
 use crate::stats::robust::{Robust, robust};
 
@@ -10,85 +11,79 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
     let relative = (dataset.instances.iter())
         .filter(|instance| instance.bbox.is_some())
         .all(|instance| facts.size_px(instance.image as usize).is_some());
+    let edge_px = settings.get("edge_px");
     let mut by_class = vec![Vec::new(); dataset.classes.len() + 1];
     for (at, instance) in dataset.instances.iter().enumerate() {
         let Some(bbox) = instance.bbox.filter(|bbox| bbox.area() > 0.0) else { continue };
         if instance.crowd {
             continue;
         }
-        let image = match facts.size_px(instance.image as usize) {
-            Some([width, height]) if relative => f64::from(width) * f64::from(height),
-            _ => 1.0,
-        };
+        let image = facts.size_px(instance.image as usize).map(|side| side.map(f64::from));
+        let area = image.filter(|_| relative).map_or(1.0, |[width, height]| width * height);
         let class = instance.class.map_or(dataset.classes.len(), usize::from);
-        by_class[class].push(Shape {
+        by_class[class].push(Size {
             at,
-            log_size: 0.5 * (bbox.area() / image).ln(),
-            log_aspect: (bbox.width / bbox.height).ln(),
+            log_size: 0.5 * (bbox.area() / area).ln(),
+            cut: image.is_some_and(|image| touches_edge(&bbox, image, edge_px)),
         });
     }
     let min_boxes = settings.get("min_boxes") as usize;
     let mut hits: Vec<Hit> = (by_class.into_iter())
-        .filter(|shapes| shapes.len() >= min_boxes)
-        .flat_map(|shapes| outliers(facts, &shapes, settings))
+        .filter(|sizes| sizes.len() >= min_boxes)
+        .flat_map(|sizes| outliers(facts, &sizes, settings))
         .collect();
     hits.sort_by(|a, b| a.subject.cmp(&b.subject));
     hits
 }
 
-/// Logarithms of a box's size (geometric mean of its sides) and aspect ratio: sizes
-/// of objects spread by factors, not by sums.
+/// Logarithm of a box's size, the geometric mean of its sides: sizes of objects spread
+/// by factors, not by sums.
 #[derive(Debug, Clone, Copy)]
-struct Shape {
+struct Size {
     at: usize,
     log_size: f64,
-    log_aspect: f64,
+    /// Whether the image's edge may cut the object, so that it looks smaller than it is.
+    cut: bool,
 }
 
 /// Returns hits for the boxes of one class.
-fn outliers(facts: &Facts, shapes: &[Shape], settings: &Settings) -> Vec<Hit> {
+fn outliers(facts: &Facts, sizes: &[Size], settings: &Settings) -> Vec<Hit> {
     let max_deviations = settings.get("max_deviations");
-    let least = settings.get("least_spread");
-    let (Some(size), Some(aspect)) = (
-        spread(shapes.iter().map(|shape| shape.log_size), least),
-        spread(shapes.iter().map(|shape| shape.log_aspect), least),
-    ) else {
-        return Vec::new();
-    };
+    let logs = sizes.iter().map(|size| size.log_size);
+    let Some(usual) = spread(logs, settings.get("least_spread")) else { return Vec::new() };
     let mut hits = Vec::new();
-    for shape in shapes {
-        let (by_size, by_aspect) =
-            (deviations(shape.log_size, size), deviations(shape.log_aspect, aspect));
-        let worst = if by_size.abs() >= by_aspect.abs() { by_size } else { by_aspect };
-        if worst.abs() <= max_deviations {
+    for size in sizes {
+        let deviations = deviations(size.log_size, usual);
+        if deviations.abs() <= max_deviations || (size.cut && deviations < 0.0) {
             continue;
         }
-        let Some(bbox) = facts.dataset.instances[shape.at].bbox else { continue };
-        let what = if worst == by_size {
-            let times = (shape.log_size - size.median).abs().exp();
-            let word = if by_size > 0.0 { "larger" } else { "smaller" };
-            format!("{times:.1} times {word} than the median of its class")
-        } else {
-            let times = (shape.log_aspect - aspect.median).abs().exp();
-            let word = if by_aspect > 0.0 { "wider" } else { "narrower" };
-            format!("{times:.1} times {word} for its height than the median of its class")
-        };
+        let Some(bbox) = facts.dataset.instances[size.at].bbox else { continue };
         let message = format!(
-            "box of {:.1} × {:.1} px is {what} ({:.1} robust standard deviations)",
+            "box of {:.1} × {:.1} px is {:.1} times {} than the median of its class \
+             ({:.1} robust standard deviations)",
             bbox.width,
             bbox.height,
-            worst.abs()
+            (size.log_size - usual.median).abs().exp(),
+            if deviations > 0.0 { "larger" } else { "smaller" },
+            deviations.abs()
         );
-        let excess = worst.abs() / max_deviations;
+        let excess = deviations.abs() / max_deviations;
         // Half at the threshold, towards one far beyond it.
-        let score = excess / (1.0 + excess);
         hits.push(
-            Hit::new(Subject::Instance(shape.at as u32), score, message)
-                .measured(worst.abs(), max_deviations)
+            Hit::new(Subject::Instance(size.at as u32), excess / (1.0 + excess), message)
+                .measured(deviations.abs(), max_deviations)
                 .proposal(Proposal::new(Action::Relabel)),
         );
     }
     hits
+}
+
+/// Returns whether a box reaches an edge of the image of the given sides.
+fn touches_edge(bbox: &BBox, [width, height]: [f64; 2], edge_px: f64) -> bool {
+    bbox.x <= edge_px
+        || bbox.y <= edge_px
+        || bbox.x + bbox.width >= width - edge_px
+        || bbox.y + bbox.height >= height - edge_px
 }
 
 /// Returns median and scatter; `least` keeps equal values from making every other

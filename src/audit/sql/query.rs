@@ -17,8 +17,13 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::facts::Table;
 
-/// Longest query, bytes. Deep nesting needs length, and stacks are finite.
+/// Longest query, bytes.
 const MAX_LENGTH: usize = 10_000;
+/// Deepest nesting of an expression: engines walk it on a finite stack, and `1+1+…` is
+/// as deep as it is long.
+const MAX_DEPTH: usize = 64;
+/// Most selects, joins and unions of a query, for the same reason.
+const MAX_PARTS: usize = 64;
 
 /// Says why a query is refused.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -29,6 +34,12 @@ pub(in crate::audit) enum QueryError {
     /// It is longer than [`MAX_LENGTH`].
     #[error("the query has {0} bytes; at most {MAX_LENGTH} are allowed")]
     Long(usize),
+    /// It nests expressions deeper than [`MAX_DEPTH`].
+    #[error("an expression nests more than {MAX_DEPTH} deep")]
+    Deep,
+    /// It has more than [`MAX_PARTS`] parts.
+    #[error("the query has more than {MAX_PARTS} selects, joins and unions")]
+    Parts,
     /// It is not exactly one statement.
     #[error("expected one SELECT, found {0} statements")]
     Statements(usize),
@@ -168,6 +179,10 @@ struct Guard {
     read: BTreeSet<String>,
     /// Whether columns are taken without being named.
     all_columns: bool,
+    /// Expressions around the current one.
+    depth: usize,
+    /// Selects, joins and unions so far.
+    parts: usize,
 }
 
 type Flow = ControlFlow<Box<QueryError>>;
@@ -194,6 +209,10 @@ impl Guard {
     fn see_select(&mut self, select: &Select) -> Flow {
         if select.into.is_some() {
             return refuse(QueryError::Statement("SELECT INTO".into()));
+        }
+        self.parts += 1;
+        if self.parts > MAX_PARTS {
+            return refuse(QueryError::Parts);
         }
         for item in &select.projection {
             self.all_columns |=
@@ -256,6 +275,10 @@ impl Visitor for Guard {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> Flow {
+        self.parts += 1;
+        if self.parts > MAX_PARTS {
+            return refuse(QueryError::Parts);
+        }
         let allowed = match factor {
             TableFactor::Table {
                 args, with_hints, version, partitions, json_path, sample, ..
@@ -290,10 +313,19 @@ impl Visitor for Guard {
     }
 
     fn pre_visit_expr(&mut self, expr: &sqlparser::ast::Expr) -> Flow {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return refuse(QueryError::Deep);
+        }
         // `COLUMNS('pattern')` takes columns without naming them.
         if let sqlparser::ast::Expr::Function(function) = expr {
             self.all_columns |= function.name.to_string().eq_ignore_ascii_case("columns");
         }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, _: &sqlparser::ast::Expr) -> Flow {
+        self.depth -= 1;
         ControlFlow::Continue(())
     }
 }
@@ -336,5 +368,156 @@ fn beginning(text: &str) -> String {
     match text.char_indices().nth(LENGTH) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thresholds(values: &[(&str, f64)]) -> BTreeMap<String, f64> {
+        values.iter().map(|&(name, value)| (name.to_string(), value)).collect()
+    }
+
+    #[test]
+    fn reading_anything_but_facts_is_refused() {
+        for sql in [
+            "SELECT * FROM read_csv('/etc/passwd')",
+            "SELECT * FROM read_parquet('a.parquet') AS images",
+            "SELECT * FROM Read_Json('a.json')",
+            "SELECT * FROM scan_csv('a.csv')",
+            "SELECT * FROM '/etc/passwd'",
+            "SELECT * FROM \"/etc/passwd\"",
+            "SELECT * FROM other",
+            "SELECT * FROM main.images",
+            "SELECT * FROM images, read_csv('a.csv')",
+            "SELECT * FROM images JOIN read_csv('a.csv') AS b ON TRUE",
+            "SELECT * FROM images CROSS JOIN (instances CROSS JOIN read_csv('a.csv'))",
+            "SELECT image FROM images UNION ALL SELECT a FROM read_csv('a.csv')",
+            "SELECT image FROM images UNION SELECT image FROM images EXCEPT SELECT a FROM other",
+            "SELECT image FROM images WHERE image IN (SELECT a FROM read_csv('a.csv'))",
+            "SELECT image FROM images WHERE EXISTS (SELECT 1 FROM other)",
+            "SELECT (SELECT MAX(a) FROM read_csv('a.csv')) AS value FROM images",
+            "SELECT image FROM images GROUP BY image HAVING COUNT(*) > (SELECT a FROM other)",
+            "SELECT image FROM images ORDER BY (SELECT a FROM other)",
+            "SELECT image FROM images LIMIT (SELECT a FROM other)",
+            "SELECT image FROM (SELECT * FROM (SELECT * FROM read_csv('a.csv')) AS a) AS b",
+            "WITH a AS (SELECT * FROM read_csv('a.csv')) SELECT * FROM a",
+            "WITH a AS (WITH b AS (SELECT * FROM other) SELECT * FROM b) SELECT * FROM a",
+            "SELECT CASE WHEN TRUE THEN (SELECT a FROM other) END AS value FROM images",
+            "SELECT SUM(frame) OVER (PARTITION BY (SELECT a FROM other)) AS value FROM images",
+            "SELECT a FROM UNNEST([1, 2]) AS t(a)",
+            "SELECT * FROM TABLE(read_csv('a.csv'))",
+            "SELECT * FROM images TABLESAMPLE (10 PERCENT)",
+            "WITH images AS (SELECT 1 AS a) SELECT * FROM images",
+        ] {
+            let error = Query::parse(sql).expect_err(sql);
+            let refused = matches!(error, QueryError::Relation(_) | QueryError::Taken(_));
+            assert!(refused, "{sql}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn doing_anything_but_reading_is_refused() {
+        for sql in [
+            "",
+            "DROP TABLE images",
+            "CREATE TABLE a AS SELECT * FROM images",
+            "INSERT INTO images SELECT * FROM images",
+            "DELETE FROM images",
+            "UPDATE images SET image = 'a'",
+            "TRUNCATE TABLE images",
+            "EXPLAIN SELECT * FROM images",
+            "SHOW TABLES",
+            "COPY images TO 'a.csv'",
+            "TABLE images",
+            "VALUES (1)",
+            "SELECT image INTO a FROM images",
+            "SELECT image FROM images FOR UPDATE",
+            "SELECT image FROM images; DROP TABLE images",
+            "SELECT image FROM images; SELECT image FROM images",
+            "WITH a AS (DELETE FROM images RETURNING image) SELECT image FROM a",
+            "SELECT image FROM images UNION ALL (VALUES ('a'))",
+            "SELECT image FROM images UNION ALL TABLE other",
+            "SELECT image FROM images |> WHERE image = 'a'",
+        ] {
+            let error = Query::parse(sql).expect_err(sql);
+            let refused = !matches!(error, QueryError::Relation(_) | QueryError::Taken(_));
+            assert!(refused, "{sql}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn own_tables_joins_and_windows_are_allowed() {
+        for sql in [
+            "SELECT image FROM images;",
+            "WITH a AS (SELECT * FROM images), b AS (SELECT * FROM a) SELECT image FROM b",
+            "SELECT i.image FROM images AS i JOIN instances AS n ON i.image = n.image",
+            "SELECT image, AVG(x_px) OVER (PARTITION BY video) AS value FROM keypoints",
+            "SELECT image FROM images WHERE image IN (SELECT image FROM instances)",
+        ] {
+            Query::parse(sql).expect(sql);
+        }
+    }
+
+    #[test]
+    fn only_what_a_query_reads_is_built() {
+        let query = Query::parse("SELECT image, COUNT(*) FROM instances GROUP BY image");
+        let query = query.expect("a query");
+        assert_eq!(query.tables, [Table::Instances]);
+        assert!(query.may_use("image") && !query.may_use("width_px"));
+        for sql in [
+            "SELECT * FROM images",
+            "SELECT i.* FROM images AS i",
+            "SELECT COLUMNS('i.*') FROM images",
+            "SELECT image FROM images NATURAL JOIN instances",
+        ] {
+            assert!(Query::parse(sql).expect(sql).may_use("width_px"), "{sql}");
+        }
+    }
+
+    #[test]
+    fn numbers_take_the_place_of_placeholders_and_of_nothing_else() {
+        let sql = "SELECT ':a' AS message FROM images WHERE x > :a AND y < :b -- :c";
+        let query = Query::parse(sql).expect("a query");
+        let text = query.bind(&thresholds(&[("a", -3.0), ("b", 1e-9)])).expect("bound");
+        assert_eq!(text, "SELECT ':a' AS message FROM images WHERE x > -3.0 AND y < 0.000000001");
+    }
+
+    #[test]
+    fn placeholders_and_thresholds_are_the_same_names() {
+        let query = Query::parse("SELECT image FROM images WHERE frame > :a").expect("a query");
+        let check = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+            query.check_thresholds(names.iter()).map_err(|error| error.to_string())
+        };
+        assert_eq!(check(&["a"]), Ok(()));
+        assert_eq!(check(&["b"]), Err("`:a` is no threshold of this rule; it has :b".into()));
+        assert_eq!(
+            check(&["a", "b"]),
+            Err("threshold `b` is not used in the query; write it as `:b`".into())
+        );
+        for sql in ["SELECT ? FROM images", "SELECT $1 FROM images"] {
+            let query = Query::parse(sql).expect(sql);
+            assert!(query.bind(&thresholds(&[("a", 1.0), ("1", 1.0)])).is_err(), "{sql}");
+        }
+        assert_eq!(
+            query.bind(&thresholds(&[("a", f64::INFINITY)])),
+            Err(QueryError::NotFinite("a".into()))
+        );
+    }
+
+    #[test]
+    fn a_query_that_nests_too_deeply_is_refused_and_does_not_crash() {
+        let nested = format!("SELECT {}1{} FROM images", "(".repeat(4000), ")".repeat(4000));
+        assert!(matches!(Query::parse(&nested), Err(QueryError::Syntax(_))));
+        let long = format!("SELECT {} AS value FROM images", "1 + ".repeat(4000) + "1");
+        assert_eq!(Query::parse(&long), Err(QueryError::Long(long.len())));
+        let within = format!("SELECT {} AS value FROM images", "1+".repeat(4900) + "1");
+        assert_eq!(Query::parse(&within), Err(QueryError::Deep));
+        let unions = format!("SELECT 1{}", " UNION SELECT 1".repeat(600));
+        assert_eq!(Query::parse(&unions), Err(QueryError::Parts));
+        let joins = format!("SELECT 1 FROM images{}", " CROSS JOIN images".repeat(500));
+        assert_eq!(Query::parse(&joins), Err(QueryError::Parts));
     }
 }
