@@ -17,8 +17,8 @@ pub(in crate::audit) struct Measured {
     pub(in crate::audit) image: usize,
     /// Its own value.
     pub(in crate::audit) value: f64,
-    /// Location and scatter in its video, or among the images without one; `None`
-    /// where they are too few to tell.
+    /// Location and scatter among the images of its size in its video, or among those
+    /// without one; `None` where they are too few to tell. Another size is another camera.
     pub(in crate::audit) usual: Option<Robust>,
 }
 
@@ -31,17 +31,18 @@ pub(in crate::audit) fn measured(
         (facts.images.iter().enumerate())
             .filter_map(|(image, known)| Some((image, measure(known)?)))
     };
-    let mut groups: BTreeMap<Option<u32>, Vec<f64>> = BTreeMap::new();
+    let camera = |image: usize| (facts.dataset.images[image].video, facts.images[image].size_px);
+    let mut groups: BTreeMap<_, Vec<f64>> = BTreeMap::new();
     for (image, value) in values() {
-        groups.entry(facts.dataset.images[image].video).or_default().push(value);
+        groups.entry(camera(image)).or_default().push(value);
     }
-    let usual: BTreeMap<Option<u32>, Robust> = (groups.into_iter())
+    let usual: BTreeMap<_, Robust> = (groups.into_iter())
         .filter(|(_, values)| values.len() >= MIN_IMAGES)
-        .filter_map(|(video, mut values)| Some((video, robust(&mut values)?)))
+        .filter_map(|(camera, mut values)| Some((camera, robust(&mut values)?)))
         .collect();
     values()
         .map(|(image, value)| {
-            let usual = usual.get(&facts.dataset.images[image].video).copied();
+            let usual = usual.get(&camera(image)).copied();
             Measured { image, value, usual }
         })
         .collect()

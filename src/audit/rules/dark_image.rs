@@ -9,7 +9,9 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
     (baseline::measured(facts, |known| Some(f64::from(known.pixels.as_ref()?.brightness[4])))
         .iter())
     .filter_map(|bright| {
-        let beside = bright.usual.map(|usual| {
+        // A mixed collection has no usual brightness.
+        let rig = bright.usual.filter(|usual| usual.sd <= settings.get("max_usual_sd"));
+        let beside = rig.map(|usual| {
             (usual.median - settings.get("min_z") * usual.sd)
                 .min(usual.median * settings.get("max_ratio"))
                 .min(settings.get("max_brightness_beside"))
