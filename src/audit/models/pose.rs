@@ -6,6 +6,7 @@
 //! incriminate it. How far a keypoint usually is from what they say sets the scale, so
 //! that a paw may move more than an ear.
 
+use super::belief::{LEAST_FREEDOM, surprise, t_quantile, wrong_place};
 use super::poses::{Point, Pose, Poses, REFERENCES, pose};
 use super::witness::{self, Witness};
 use crate::dataset::Dataset;
@@ -15,10 +16,18 @@ use crate::stats::robust;
 #[derive(Debug)]
 pub(in crate::audit) struct PoseModel {
     witnesses: Vec<Vec<Witness>>,
-    /// By keypoint: what a witness' standard deviation must be multiplied by to be that
-    /// of the whole. Positive.
-    scale: Vec<f64>,
+    /// By keypoint.
+    usual: Vec<Usual>,
     body_length_px: f64,
+}
+
+/// How a keypoint scatters around what its witnesses say.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Usual {
+    /// What a witness' standard deviation must be multiplied by. Positive.
+    scale: f64,
+    /// Degrees of freedom of the t distribution: the fewer, the more often it is far off.
+    freedom: f64,
 }
 
 /// How a labelled point fits the rest of its pose.
@@ -26,6 +35,8 @@ pub(in crate::audit) struct PoseModel {
 pub(in crate::audit) struct Fit {
     /// Distance from where it should be, in standard deviations of this keypoint.
     pub(in crate::audit) z: f64,
+    /// Negative logarithm of the density at that distance, without its constant.
+    pub(in crate::audit) surprise: f64,
     /// Where it should be.
     pub(in crate::audit) at: Point,
     /// Standard deviation of that, pixels.
@@ -45,25 +56,28 @@ impl PoseModel {
         let kinds = dataset.skeletons[poses.skeleton].keypoints.len();
         let least_sd_px = LEAST_SD_PX.max(LEAST_SD_LENGTHS * poses.body_length_px);
         let witnesses = witness::choose(&rows, kinds, least_sd_px);
-        let mut model =
-            PoseModel { witnesses, scale: vec![1.0; kinds], body_length_px: poses.body_length_px };
-        model.scale = (0..kinds).map(|kind| model.usual(&rows, kind)).collect();
+        let plain = Usual { scale: 1.0, freedom: LEAST_FREEDOM };
+        let usual = vec![plain; kinds];
+        let mut model = PoseModel { witnesses, usual, body_length_px: poses.body_length_px };
+        model.usual = (0..kinds).map(|kind| model.usual(&rows, kind)).collect();
         Some(model)
     }
 
-    /// Returns how far a keypoint usually is from what its witnesses say.
+    /// Returns how far a keypoint usually is from what its witnesses say, and how often
+    /// it is much further.
     ///
-    /// Quantiles of the Rayleigh distribution, which distances of normally distributed
-    /// points follow, are √(−2 ln(1 − q)). The larger of two estimates is taken: the
-    /// upper one sees heavy tails, and bears a tenth of wrong labels.
-    fn usual(&self, rows: &[Pose], kind: usize) -> f64 {
+    /// Median and upper tenth of the distances tell scale and degrees of freedom of a
+    /// bivariate t distribution; both bear a tenth of wrong labels.
+    fn usual(&self, rows: &[Pose], kind: usize) -> Usual {
         let mut all: Vec<f64> =
             rows.iter().filter_map(|row| Some(self.fit_of(row, kind)?.z)).collect();
-        let scale = |share: f64, all: &mut [f64]| {
-            let rayleigh = (-2.0 * (1.0 - share).ln()).sqrt();
-            robust::quantile(all, share).unwrap_or(0.0) / rayleigh
-        };
-        scale(0.5, &mut all).max(scale(0.9, &mut all)).max(LEAST_SCALE)
+        let middle = robust::quantile(&mut all, 0.5).unwrap_or(0.0);
+        let upper = robust::quantile(&mut all, 0.9).unwrap_or(0.0);
+        let freedom = (FREEDOMS.into_iter())
+            .find(|&freedom| upper * t_quantile(0.5, freedom) <= middle * t_quantile(0.9, freedom))
+            .unwrap_or(LEAST_FREEDOM);
+        let scale = (middle / t_quantile(0.5, freedom)).max(upper / t_quantile(0.9, freedom));
+        Usual { scale: scale.max(LEAST_SCALE), freedom }
     }
 
     /// Returns how a keypoint fits the rest of its pose, `None` where it is not labelled
@@ -78,10 +92,16 @@ impl PoseModel {
             self.witnesses[kind].iter().filter_map(|w| w.testify(pose, point)).collect();
         said.sort_by(|a, b| a.z.total_cmp(&b.z));
         let lenient = said.get((FAVOURABLE * said.len() as f64) as usize)?;
-        let (scale, z) = (self.scale[kind], lenient.z);
+        let Usual { scale, freedom } = self.usual[kind];
+        let z = lenient.z / scale;
         let sd_px = lenient.sd_px * scale;
         let places: Vec<Point> = said.iter().map(|testimony| testimony.at).collect();
-        Some(Fit { z: z / scale, at: [middle(&places, 0)?, middle(&places, 1)?], sd_px })
+        Some(Fit {
+            z,
+            surprise: surprise(z, freedom),
+            at: [middle(&places, 0)?, middle(&places, 1)?],
+            sd_px,
+        })
     }
 
     /// Returns where a keypoint should be, labelled or not: the median of its witnesses.
@@ -92,15 +112,10 @@ impl PoseModel {
         Some([middle(&said, 0)?, middle(&said, 1)?])
     }
 
-    /// Returns the probability that a point is wrong.
-    ///
-    /// Two hypotheses: a right label follows a bivariate t distribution around its
-    /// place; a wrong one lies anywhere within a body length.
+    /// Returns the probability that a point is wrong: anywhere within a body length,
+    /// rather than scattered around its place.
     pub(in crate::audit) fn wrong(&self, fit: &Fit, prior: f64) -> f64 {
-        use std::f64::consts::PI;
-        let right = surprise(fit.z).mul_add(-1.0, -(2.0 * PI * fit.sd_px * fit.sd_px).ln());
-        let wrong = -(PI * self.body_length_px * self.body_length_px).ln();
-        posterior(prior, wrong - right)
+        wrong_place(fit.surprise, fit.sd_px, self.body_length_px, prior)
     }
 
     /// Returns the body length in pixels.
@@ -115,19 +130,22 @@ impl PoseModel {
         pose: &mut Pose,
         [a, b]: [usize; 2],
     ) -> Option<Exchange> {
-        let before = [self.fit_of(pose, a)?.z, self.fit_of(pose, b)?.z];
+        let before = [self.fit_of(pose, a)?, self.fit_of(pose, b)?];
         pose.swap(a, b);
         let after = (self.fit_of(pose, a), self.fit_of(pose, b));
         pose.swap(a, b);
-        let after = [after.0?.z, after.1?.z];
-        let gain =
-            surprise(before[0]) + surprise(before[1]) - surprise(after[0]) - surprise(after[1]);
-        Some(Exchange { gain, before, after })
+        let after = [after.0?, after.1?];
+        let total = |fits: [Fit; 2]| fits[0].surprise + fits[1].surprise;
+        Some(Exchange {
+            gain: total(before) - total(after),
+            before: before.map(|fit| fit.z),
+            after: after.map(|fit| fit.z),
+        })
     }
 
     /// Returns the total surprise of a pose, and the number of points that have any.
     pub(in crate::audit) fn surprise(&self, pose: &Pose) -> f64 {
-        (0..pose.len()).filter_map(|kind| Some(surprise(self.fit_of(pose, kind)?.z))).sum()
+        (0..pose.len()).filter_map(|kind| Some(self.fit_of(pose, kind)?.surprise)).sum()
     }
 }
 
@@ -147,25 +165,9 @@ pub(in crate::audit) struct Exchange {
     pub(in crate::audit) after: [f64; 2],
 }
 
-/// Returns the probability of a hypothesis.
-///
-/// `log_ratio` is the logarithm of the likelihood ratio in its favour.
-pub(in crate::audit) fn posterior(prior: f64, log_ratio: f64) -> f64 {
-    1.0 / (1.0 + (1.0 - prior) / prior * (-log_ratio).exp())
-}
-
-/// Returns the negative logarithm of the density of a bivariate t distribution at a
-/// distance in standard deviations, without its constant.
-///
-/// # Source
-/// Lange, Little & Taylor, "Robust statistical modeling using the t distribution",
-/// JASA 84 (1989), who use 4 degrees of freedom where they cannot be estimated.
-fn surprise(z: f64) -> f64 {
-    (FREEDOM + 2.0) / 2.0 * (z * z / FREEDOM).ln_1p()
-}
-
-/// Degrees of freedom of a label's distance from its place.
-const FREEDOM: f64 = 4.0;
+/// Degrees of freedom that are told apart, lightest tails first. 16 is still far from
+/// a normal distribution in the tails that matter here.
+const FREEDOMS: [f64; 5] = [16.0, 11.0, 8.0, 5.5, LEAST_FREEDOM];
 /// Share of a keypoint's witnesses that may be wrong in its favour.
 const FAVOURABLE: f64 = 0.3;
 /// How exactly anyone can label, pixels: half of one.

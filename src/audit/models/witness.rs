@@ -29,14 +29,23 @@ enum Basis {
     /// Those of the image, from one other keypoint: for views that do not rotate, and
     /// for one animal seen in two mirrors.
     From { origin: usize },
-    /// From one keypoint in units of, and turned with, the vector to another: for
-    /// animals that turn and change size.
+    /// From one keypoint, turned with the vector to another: for animals that turn.
     Turned {
         origin: usize,
         towards: usize,
+        unit: Unit,
         /// Below this length of that vector in pixels its direction means nothing.
         least_px: f64,
     },
+}
+
+/// The unit of length of turned coordinates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Unit {
+    /// Pixels: a head that is seen at an angle does not make the body shorter.
+    Pixel,
+    /// The length of the vector: for animals that differ in size.
+    Vector,
 }
 
 /// What a witness says about a labelled point.
@@ -72,7 +81,9 @@ pub(super) fn choose(poses: &[Pose], kinds: usize, least_sd_px: f64) -> Vec<Vec<
                         .collect();
                     let Some(typical) = robust::median(&mut lengths) else { continue };
                     let least_px = (SHORT * typical).max(least_sd_px);
-                    bases.push(Basis::Turned { origin, towards, least_px });
+                    for unit in [Unit::Pixel, Unit::Vector] {
+                        bases.push(Basis::Turned { origin, towards, unit, least_px });
+                    }
                 }
             }
             best(bases.into_iter().filter_map(fit).collect(), kinds)
@@ -169,10 +180,15 @@ impl Basis {
         match self {
             Basis::Image => Some(Frame { origin: [0.0; 2], axis: [1.0, 0.0] }),
             Basis::From { origin } => Some(Frame { origin: pose[origin]?, axis: [1.0, 0.0] }),
-            Basis::Turned { origin, towards, least_px } => {
+            Basis::Turned { origin, towards, unit, least_px } => {
                 let (a, b) = (pose[origin]?, pose[towards]?);
-                let long = distance(a, b) >= least_px;
-                long.then_some(Frame { origin: a, axis: [b[0] - a[0], b[1] - a[1]] })
+                let length = distance(a, b);
+                let unit_px = match unit {
+                    Unit::Pixel => length,
+                    Unit::Vector => 1.0,
+                };
+                let axis = [0, 1].map(|axis| (b[axis] - a[axis]) / unit_px);
+                (length >= least_px).then_some(Frame { origin: a, axis })
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::audit::models::pose::{Fit, PoseModel};
 use crate::audit::models::poses::{Pose, Poses, pose};
+use crate::audit::models::sides::Sides;
 use crate::audit::{Action, Hit, Kind, Proposal, Settings, Subject};
 use crate::dataset::Dataset;
 use crate::facts::Facts;
@@ -11,10 +12,18 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
     let mut hits = Vec::new();
     for poses in Poses::by_skeleton(dataset) {
         let Some(model) = PoseModel::fit(dataset, &poses) else { continue };
+        let sides = Sides::learn(dataset, &poses, &model, settings.get("min_agreement"));
         let judge = Judge { dataset, model: &model, skeleton: poses.skeleton, settings };
         for &at in &poses.instances {
-            let pose = pose(dataset, &dataset.instances[at as usize]);
-            hits.extend(judge.pose(at, pose));
+            let mut pose = pose(dataset, &dataset.instances[at as usize]);
+            // Exchanged sides are said by left_right_swap; here they would incriminate
+            // the points between them.
+            let exchanged = sides.exchanged(&model, &pose);
+            for &([a, b], _) in &exchanged {
+                pose.swap(a, b);
+            }
+            let said = |kind| exchanged.iter().any(|(pair, _)| pair.contains(&kind));
+            hits.extend(judge.pose(at, pose, said));
         }
     }
     hits
@@ -30,7 +39,7 @@ struct Judge<'a> {
 impl Judge<'_> {
     /// Takes the worst point away while there is one, so that it cannot incriminate the
     /// others. Where many are wrong, the pose is unusual rather than its labels.
-    fn pose(&self, instance: u32, pose: Pose) -> Vec<Hit> {
+    fn pose(&self, instance: u32, pose: Pose, said: impl Fn(usize) -> bool) -> Vec<Hit> {
         let labelled = pose.iter().flatten().count();
         let most = ((labelled as f64 * self.settings.get("max_share")) as usize).max(1);
         let mut rest = pose.clone();
@@ -45,6 +54,7 @@ impl Judge<'_> {
             return Vec::new();
         }
         (found.into_iter())
+            .filter(|&(kind, _, _)| !said(kind))
             .filter_map(|(kind, fit, score)| self.hit(instance, &pose, kind, &fit, score))
             .collect()
     }

@@ -1,6 +1,7 @@
 //! Left and right exchanged: both points fit the rest of the pose better the other way.
 
-use crate::audit::models::pose::{PoseModel, posterior};
+use crate::audit::models::belief::posterior;
+use crate::audit::models::pose::PoseModel;
 use crate::audit::models::poses::{Poses, pose};
 use crate::audit::models::sides::Sides;
 use crate::audit::{Action, Hit, Kind, Proposal, Settings, Subject};

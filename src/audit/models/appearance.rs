@@ -1,0 +1,66 @@
+//! What a keypoint usually looks like: a measure around it, compared with the same
+//! keypoint elsewhere.
+
+use std::collections::BTreeMap;
+
+use crate::facts::Facts;
+use crate::pixels::LocalFacts;
+use crate::stats::robust;
+
+/// A measure around one labelled keypoint, against what is usual for it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::audit) struct Look {
+    /// Index into the dataset's instances.
+    pub(in crate::audit) instance: u32,
+    /// Index into [`Dataset::keypoints`](crate::dataset::Dataset::keypoints).
+    pub(in crate::audit) point: usize,
+    /// Natural logarithm of the ratio to the usual.
+    pub(in crate::audit) log_ratio: f64,
+    /// Scatter of that logarithm for this keypoint; positive.
+    pub(in crate::audit) sd: f64,
+}
+
+/// Compares a positive measure of every labelled keypoint with its median over the same
+/// keypoint of the same video. Keypoints with fewer than `min_points` have no look.
+pub(in crate::audit) fn looks(
+    facts: &Facts,
+    min_points: usize,
+    measure: impl Fn(&LocalFacts, usize) -> Option<f64>,
+) -> Vec<Look> {
+    let dataset = &facts.dataset;
+    let mut groups: BTreeMap<(Option<u32>, Option<u16>, u16), Vec<(u32, usize, f64)>> =
+        BTreeMap::new();
+    for (at, instance) in dataset.instances.iter().enumerate() {
+        let image = instance.image as usize;
+        let video = dataset.images[image].video;
+        for (offset, point) in dataset.keypoints_of(instance).iter().enumerate() {
+            let index = instance.first as usize + offset;
+            if let Some(Some(local)) = facts.keypoints.get(index)
+                && let Some(value) = measure(local, image).filter(|&value| value > 0.0)
+            {
+                let key = (video, instance.skeleton, point.kind);
+                groups.entry(key).or_default().push((at as u32, index, value.ln()));
+            }
+        }
+    }
+    let mut looks = Vec::new();
+    for group in groups.into_values().filter(|group| group.len() >= min_points) {
+        let mut logs: Vec<f64> = group.iter().map(|&(_, _, log)| log).collect();
+        let Some(centre) = robust::median(&mut logs) else { continue };
+        logs.iter_mut().for_each(|log| *log = (*log - centre).abs());
+        // The middle of the values and their tails, as for bones.
+        let middle = robust::quantile(&mut logs, 0.5).unwrap_or(0.0) / 0.6745;
+        let tails = robust::quantile(&mut logs, 0.9).unwrap_or(0.0) / 1.6449;
+        let sd = middle.max(tails).max(LEAST_SD);
+        looks.extend(group.into_iter().map(|(instance, point, log)| Look {
+            instance,
+            point,
+            log_ratio: log - centre,
+            sd,
+        }));
+    }
+    looks
+}
+
+/// No measure around a point is steadier than a tenth of itself.
+const LEAST_SD: f64 = 0.1;

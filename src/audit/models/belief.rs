@@ -1,0 +1,73 @@
+//! From distances to probabilities: a right value follows a t distribution around its
+//! place, a wrong one lies anywhere within reach.
+
+/// Returns the probability of a hypothesis.
+///
+/// `log_ratio` is the logarithm of the likelihood ratio in its favour.
+pub(in crate::audit) fn posterior(prior: f64, log_ratio: f64) -> f64 {
+    1.0 / (1.0 + (1.0 - prior) / prior * (-log_ratio).exp())
+}
+
+/// Returns the probability that a quantity is wrong: the natural logarithm of a right
+/// one follows a t distribution with four degrees of freedom, `z` standard deviations of
+/// `sd` from its centre; that of a wrong one is anything up to a factor of eight away.
+pub(in crate::audit) fn wrong_ratio(z: f64, sd: f64, prior: f64) -> f64 {
+    // Density of t with 4 degrees of freedom: 3/8 (1 + z²/4)^(-5/2).
+    let right = -2.5 * (z * z / 4.0).ln_1p() + (0.375 / sd).ln();
+    let anything = -(2.0 * 8.0_f64.ln()).ln();
+    posterior(prior, anything - right)
+}
+
+/// Returns the probability that a place is wrong: a right one follows a bivariate t
+/// distribution at `surprise` and `sd_px`, a wrong one is anywhere within `reach_px`.
+pub(in crate::audit) fn wrong_place(surprise: f64, sd_px: f64, reach_px: f64, prior: f64) -> f64 {
+    // Densities 1/(2π sd²) exp(-surprise) and 1/(π reach²).
+    let right = -surprise - (2.0 * sd_px * sd_px).ln();
+    let anywhere = -(reach_px * reach_px).ln();
+    posterior(prior, anywhere - right)
+}
+
+/// Returns the negative logarithm of the density of a bivariate t distribution at a
+/// distance in standard deviations, without its constant.
+///
+/// # Source
+/// Lange, Little & Taylor, "Robust statistical modeling using the t distribution",
+/// JASA 84 (1989), equation 1.
+pub(in crate::audit) fn surprise(z: f64, freedom: f64) -> f64 {
+    (freedom + 2.0) / 2.0 * (z * z / freedom).ln_1p()
+}
+
+/// Returns the distance within which a share of a bivariate t distribution lies:
+/// 1 - (1 + z²/ν)^(-ν/2) solved for z.
+pub(in crate::audit) fn t_quantile(share: f64, freedom: f64) -> f64 {
+    (freedom * ((1.0 - share).powf(-2.0 / freedom) - 1.0)).sqrt()
+}
+
+/// Fewest degrees of freedom, for distances that are often far off; Lange, Little &
+/// Taylor use 4 where they cannot be estimated.
+pub(in crate::audit) const LEAST_FREEDOM: f64 = 4.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_evidence_the_prior_stays() {
+        assert!((posterior(0.01, 0.0) - 0.01).abs() < 1e-12);
+        assert!(posterior(0.01, 20.0) > 0.999 && posterior(0.01, -20.0) < 1e-9);
+    }
+
+    #[test]
+    fn quantiles_approach_those_of_the_rayleigh_distribution() {
+        let rayleigh = (-2.0 * 0.1_f64.ln()).sqrt();
+        assert!((t_quantile(0.9, 1e6) - rayleigh).abs() < 1e-3);
+        assert!(t_quantile(0.9, 4.0) > 1.1 * rayleigh);
+    }
+
+    #[test]
+    fn far_places_and_lengths_are_wrong_near_ones_are_not() {
+        let wrong = |z: f64| wrong_place(surprise(z, 4.0), 2.0, 100.0, 0.01);
+        assert!(wrong(1.0) < 0.001 && wrong(20.0) > 0.9);
+        assert!(wrong_ratio(1.0, 0.1, 0.01) < 0.01 && wrong_ratio(12.0, 0.1, 0.01) > 0.9);
+    }
+}
