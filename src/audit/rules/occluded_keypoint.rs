@@ -10,9 +10,11 @@ use crate::facts::Facts;
 pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
     let dataset = &facts.dataset;
     let min_points = settings.get("min_points") as usize;
-    let looks = looks(facts, min_points, |local, _| {
-        // Half a grey level stands for none.
-        Some(f64::from(local.contrast).max(0.5 / 255.0))
+    let looks = looks(facts, min_points, |local, image| {
+        // In units of the image's own contrast, so that a flat image is left to
+        // low_information_image. Half a grey level stands for none.
+        let own = f64::from(facts.images[image].pixels.as_ref()?.contrast);
+        Some(f64::from(local.contrast).max(NO_CONTRAST) / own.max(NO_CONTRAST))
     });
     let mut hits = Vec::new();
     for look in looks {
@@ -41,3 +43,6 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
     }
     hits
 }
+
+/// Half a grey level.
+const NO_CONTRAST: f64 = 0.5 / 255.0;

@@ -62,8 +62,10 @@ fn structure(skeleton: &Skeleton, flip: &[u16]) -> Vec<Flaw> {
         return vec![fact("length", message, Vec::new())];
     }
     if let Some(at) = flip.iter().position(|&to| usize::from(to) >= kinds) {
-        let message =
-            format!("flip_idx sends {} to {}, which does not exist", skeleton.keypoints[at], flip[at]);
+        let message = format!(
+            "flip_idx sends {} to {}, which does not exist",
+            skeleton.keypoints[at], flip[at]
+        );
         return vec![fact("range", message, vec![skeleton.keypoints[at].clone()])];
     }
     let lost: Vec<String> = (0..kinds)
@@ -126,7 +128,8 @@ fn geometry(skeleton: &Skeleton, poses: &[Pose], settings: &Settings) -> Vec<Fla
             else {
                 continue;
             };
-            if declared < settings.get("min_asymmetry") || cost > settings.get("max_rest") * declared
+            if declared < settings.get("min_asymmetry")
+                || cost > settings.get("max_rest") * declared
             {
                 continue;
             }
@@ -137,8 +140,14 @@ fn geometry(skeleton: &Skeleton, poses: &[Pose], settings: &Settings) -> Vec<Fla
                 message: format!(
                     "{}/{} and {}/{} are declared as pairs, but the poses are symmetric if {}/{} \
                      and {}/{} are",
-                    name(a), name(b), name(c), name(d),
-                    name(one[0]), name(one[1]), name(two[0]), name(two[1]),
+                    name(a),
+                    name(b),
+                    name(c),
+                    name(d),
+                    name(one[0]),
+                    name(one[1]),
+                    name(two[0]),
+                    name(two[1]),
                 ),
                 related: [a, b, c, d].map(name).to_vec(),
             });
@@ -172,7 +181,12 @@ impl Usual {
     /// Returns how unlike the distances of two pairs are to those of their mirror image:
     /// the mean difference of logarithms over distances between them, and from them to
     /// keypoints without a pair. `None` where there are fewer than two to compare.
-    fn asymmetry(&self, [a, b]: [usize; 2], [c, d]: [usize; 2], pairs: &[[usize; 2]]) -> Option<f64> {
+    fn asymmetry(
+        &self,
+        [a, b]: [usize; 2],
+        [c, d]: [usize; 2],
+        pairs: &[[usize; 2]],
+    ) -> Option<f64> {
         let middle = (0..self.kinds).filter(|kind| pairs.iter().flatten().all(|end| end != kind));
         let across = [((a, c), (b, d)), ((a, d), (b, c))];
         let along = middle.flat_map(|kind| [((a, kind), (b, kind)), ((c, kind), (d, kind))]);
@@ -182,8 +196,7 @@ impl Usual {
                 Some((log(one)? - log(other)?).abs())
             })
             .collect();
-        (differences.len() >= 4)
-            .then(|| differences.iter().sum::<f64>() / differences.len() as f64)
+        (differences.len() >= 4).then(|| differences.iter().sum::<f64>() / differences.len() as f64)
     }
 }
 

@@ -1,0 +1,232 @@
+//! Errors planted into real pose data: what the pose rules find of them, and what else.
+//!
+//! Prints the table of `docs/methods.md`:
+//! `cargo test --release --test main planted_pose -- --nocapture`
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use labelvet::audit::{self, Config, Finding};
+use labelvet::dataset::Dataset;
+use labelvet::facts::{self, Facts, MeasureOptions, Pixels};
+use labelvet::formats::{self, ReadOptions};
+
+const OPENFIELD: &str = "dlc-openfield/examples/openfield-Pranav-2018-10-30";
+const MIRROR: &str = "lp-mirror-mouse/data/mirror-mouse-example";
+const REACHING: &str = "dlc-reaching/examples/Reaching-Mackenzie-2018-08-30";
+/// Openfield's own swap of the ears; never planted on, and no false alarm.
+const REAL_SWAP: &str = "labeled-data/m4s1/img0102.png";
+const SEED: u64 = 20_260_714;
+const REPEATS: u64 = 20;
+
+/// Reads a dataset beside the repository; `None`, with a note, where it is absent.
+fn read(path: &str) -> Option<Dataset> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
+    if !path.exists() {
+        eprintln!("skipped: {} is absent", path.display());
+        return None;
+    }
+    Some(formats::read(&path, &ReadOptions::default()).expect("the dataset is read"))
+}
+
+fn labels_only(dataset: Dataset) -> Facts {
+    facts::measure(dataset, &MeasureOptions { pixels: Pixels::Skip, ..MeasureOptions::default() })
+}
+
+fn findings(facts: &Facts, rule: &str, settings: &str) -> Vec<Finding> {
+    let rules = audit::builtin().expect("the built-in rules are valid");
+    let rule = audit::by_slug(&rules, rule).expect("the rule exists").clone();
+    let config = Config::parse(&format!("[rules.{}]\nenabled = true\n{settings}\n", rule.slug));
+    audit::run(facts, &[rule], &config.expect("settings")).findings
+}
+
+#[test]
+fn planted_pose_openfield_has_one_swap_and_it_is_found() {
+    let Some(dataset) = read(OPENFIELD) else { return };
+    let facts = labels_only(dataset);
+    let swaps = findings(&facts, "left_right_swap", "");
+    assert_eq!(swaps.len(), 1, "{swaps:?}");
+    assert_eq!(swaps[0].image.as_deref(), Some(REAL_SWAP));
+    assert!(swaps[0].score > 0.95, "{}", swaps[0].score);
+    let with = swaps[0].proposal.as_ref().and_then(|proposal| proposal.with.clone());
+    assert_eq!(with.as_deref(), Some("rightear"));
+}
+
+#[test]
+fn planted_pose_rules_are_silent_on_undamaged_labels() {
+    for path in [OPENFIELD, MIRROR, REACHING] {
+        let Some(dataset) = read(path) else { return };
+        let facts = labels_only(dataset);
+        for rule in ["keypoint_outlier", "bone_length_outlier", "temporal_jump", "keypoint_order"] {
+            let found = findings(&facts, rule, "");
+            assert!(found.is_empty(), "{path}: {found:?}");
+        }
+        let tongue = findings(&facts, "missing_keypoint", "")
+            .into_iter()
+            .filter(|finding| finding.keypoint.as_deref() == Some("Tongue"));
+        assert_eq!(tongue.count(), 0, "{path}: the tongue is rarely out");
+    }
+}
+
+/// An error that is planted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Plant {
+    /// One pair, exchanged.
+    Swap,
+    /// One point, moved by 0.3 body lengths in any direction.
+    Miss,
+    /// All pairs, exchanged.
+    Flip,
+}
+
+/// SplitMix64 (Steele et al., OOPSLA 2014, figure 16).
+struct Random(u64);
+
+impl Random {
+    /// Returns a number from 0 to 1, 1 excluded.
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() * limit as f64) as usize
+    }
+}
+
+/// Damages 5 % of the instances; returns the copy and which were damaged.
+fn plant(
+    dataset: &Dataset,
+    kind: Plant,
+    body_length: f64,
+    random: &mut Random,
+) -> (Dataset, BTreeSet<usize>) {
+    let mut copy = dataset.clone();
+    let mut damaged = BTreeSet::new();
+    let count = (dataset.instances.len() as f64 * 0.05).round() as usize;
+    while damaged.len() < count {
+        let at = random.below(dataset.instances.len());
+        let instance = &dataset.instances[at];
+        if damaged.contains(&at) || dataset.images[instance.image as usize].path == REAL_SWAP {
+            continue;
+        }
+        let first = instance.first as usize;
+        let pairs = &dataset.skeleton_of(instance).expect("a skeleton").pairs;
+        let chosen: Vec<[u16; 2]> = match kind {
+            Plant::Miss => {
+                let point = &mut copy.keypoints[first + random.below(usize::from(instance.len))];
+                let (sin, cos) = (random.next() * std::f64::consts::TAU).sin_cos();
+                point.x += 0.3 * body_length * cos;
+                point.y += 0.3 * body_length * sin;
+                damaged.insert(at);
+                continue;
+            }
+            Plant::Swap => vec![pairs[random.below(pairs.len())]],
+            Plant::Flip => pairs.clone(),
+        };
+        for [left, right] in chosen {
+            let place = |kind: u16| {
+                let points = dataset.keypoints_of(instance);
+                points.binary_search_by_key(&kind, |p| p.kind).ok().map(|offset| first + offset)
+            };
+            if let (Some(left), Some(right)) = (place(left), place(right)) {
+                let [a, b] = [left, right].map(|at| dataset.keypoints[at]);
+                (copy.keypoints[left].x, copy.keypoints[left].y) = (b.x, b.y);
+                (copy.keypoints[right].x, copy.keypoints[right].y) = (a.x, a.y);
+                damaged.insert(at);
+            }
+        }
+    }
+    (copy, damaged)
+}
+
+#[derive(Default)]
+struct Score {
+    found: usize,
+    wrong: usize,
+    planted: usize,
+    average_precision: f64,
+}
+
+impl Score {
+    fn precision(&self) -> f64 {
+        self.found as f64 / (self.found + self.wrong).max(1) as f64
+    }
+
+    fn recall(&self) -> f64 {
+        self.found as f64 / self.planted as f64
+    }
+}
+
+/// Plants, audits and compares, by instance, as often as asked.
+fn measure(dataset: &Dataset, rule: &str, kind: Plant) -> Score {
+    let body_length = labels_only(dataset.clone()).body_length().expect("a body length");
+    let mut score = Score::default();
+    for repeat in 0..REPEATS {
+        let mut random = Random(SEED + repeat);
+        let (copy, damaged) = plant(dataset, kind, body_length, &mut random);
+        let facts = labels_only(copy);
+        // One animal per image, so that the image names the instance.
+        let at = |finding: &Finding| {
+            let path = finding.image.as_deref().expect("an image");
+            let image = dataset.images.iter().position(|i| i.path == path).expect("that image");
+            dataset.instances.iter().position(|i| i.image as usize == image).expect("labelled")
+        };
+        let real = |at: usize| {
+            let image = dataset.instances[at].image as usize;
+            dataset.images[image].path == REAL_SWAP
+        };
+        let flagged: BTreeSet<usize> = findings(&facts, rule, "").iter().map(at).collect();
+        score.found += flagged.intersection(&damaged).count();
+        score.wrong += flagged.difference(&damaged).filter(|&&at| !real(at)).count();
+        score.planted += damaged.len();
+        let mut best = vec![0.0_f64; dataset.instances.len()];
+        for finding in findings(&facts, rule, "min_score = 0.0") {
+            let at = at(&finding);
+            best[at] = best[at].max(finding.score);
+        }
+        let mut order: Vec<usize> = (0..best.len()).filter(|&at| !real(at)).collect();
+        // Of equal scores the undamaged first: no luck in ties.
+        order
+            .sort_by_key(|&at| (std::cmp::Reverse((best[at] * 1e9) as u64), damaged.contains(&at)));
+        let mut hits = 0.0;
+        let mut sum = 0.0;
+        for (rank, at) in order.iter().enumerate() {
+            if damaged.contains(at) {
+                hits += 1.0;
+                sum += hits / (rank + 1) as f64;
+            }
+        }
+        score.average_precision += sum / damaged.len() as f64 / REPEATS as f64;
+    }
+    score
+}
+
+#[test]
+fn planted_pose_errors_are_found_with_few_false_alarms() {
+    // Average precision of SLEAP's label QC on the same kinds of error, and the recall
+    // and precision that must not be lost.
+    let table = [
+        (OPENFIELD, "left_right_swap", Plant::Swap, 0.10, 0.8, 0.95),
+        (OPENFIELD, "keypoint_outlier", Plant::Miss, 0.35, 0.2, 0.9),
+        (MIRROR, "left_right_swap", Plant::Swap, 0.06, 0.3, 0.9),
+        (MIRROR, "left_right_swap", Plant::Flip, 0.06, 0.8, 0.9),
+        (MIRROR, "keypoint_outlier", Plant::Miss, 0.06, 0.5, 0.9),
+    ];
+    for (path, rule, kind, peer, recall, precision) in table {
+        let Some(dataset) = read(path) else { return };
+        let score = measure(&dataset, rule, kind);
+        println!(
+            "{} | {kind:?} | {rule} | AP {:.2} (peer {peer:.2}) | precision {:.2} | recall {:.2}",
+            path.split('/').next().unwrap_or_default(),
+            score.average_precision,
+            score.precision(),
+            score.recall(),
+        );
+        assert!(score.average_precision > peer, "{rule} {kind:?}");
+        assert!(score.precision() >= precision && score.recall() >= recall, "{rule} {kind:?}");
+    }
+}
