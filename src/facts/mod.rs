@@ -13,7 +13,7 @@ pub use frames::{FactsError, Frames};
 pub use measure::{KEYPOINT_WINDOW_HALF_PX, MeasureOptions, Pixels, measure};
 
 use crate::dataset::{Dataset, Image, Instance};
-use crate::pixels::{LocalFacts, PixelFacts};
+pub use crate::pixels::{LocalFacts, PixelFacts};
 
 /// Everything that rules may look at.
 #[derive(Debug, Default)]

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::Facts;
-use crate::pixels::LocalFacts;
+use crate::facts::{Facts, LocalFacts};
 use crate::stats::robust;
 
 /// A measure around one labelled keypoint, against what is usual for it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::audit::models::order::Distances;
 use crate::audit::models::poses::{Pose, Poses, REFERENCES, pose};
 use crate::audit::{Action, Hit, Kind, Proposal, Settings, Subject};
+use crate::dataset::Skeleton;
 use crate::facts::Facts;
 
 pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
@@ -25,7 +26,8 @@ struct Permuted {
 
 fn of_skeleton(facts: &Facts, settings: &Settings, poses: &Poses) -> Vec<Hit> {
     let dataset = &facts.dataset;
-    let names = &dataset.skeletons[poses.skeleton].keypoints;
+    let skeleton = &dataset.skeletons[poses.skeleton];
+    let names = &skeleton.keypoints;
     let rows: Vec<Pose> = (poses.sample(REFERENCES).into_iter())
         .map(|at| pose(dataset, &dataset.instances[at as usize]))
         .collect();
@@ -36,7 +38,7 @@ fn of_skeleton(facts: &Facts, settings: &Settings, poses: &Poses) -> Vec<Hit> {
         let (count, found) = by_video.entry(video).or_default();
         *count += 1;
         let pose = pose(dataset, &dataset.instances[at as usize]);
-        found.extend(permuted(&distances, at, &pose, settings));
+        found.extend(permuted(&distances, skeleton, at, &pose, settings));
     }
     let mut hits = Vec::new();
     for (video, (count, found)) in by_video {
@@ -54,6 +56,7 @@ fn of_skeleton(facts: &Facts, settings: &Settings, poses: &Poses) -> Vec<Hit> {
 
 fn permuted(
     distances: &Distances,
+    skeleton: &Skeleton,
     instance: u32,
     pose: &Pose,
     settings: &Settings,
@@ -64,7 +67,14 @@ fn permuted(
     if before < settings.get("min_cost") * usual {
         return None;
     }
-    let (order, after) = distances.best(pose)?;
+    let (mut order, after) = distances.best(pose)?;
+    // Distances are the same in the mirror, so exchanged sides mean nothing here.
+    for &[a, b] in &skeleton.pairs {
+        let (a, b) = (usize::from(a), usize::from(b));
+        if order.get(a) == Some(&b) && order.get(b) == Some(&a) {
+            order.swap(a, b);
+        }
+    }
     let moved = (0..pose.len()).filter(|&kind| pose[kind].is_some() && order[kind] != kind).count();
     // Two exchanged points are an inversion or a swap of that pose.
     let one = Permuted { instance, order, before, after };

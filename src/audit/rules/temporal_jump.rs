@@ -36,10 +36,16 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
         let tails = robust::quantile(&mut all, 0.8).unwrap_or(0.0) / t_quantile(0.8, LEAST_FREEDOM);
         let sd_px = middle.max(tails).max(LEAST_SD_PX);
         let min_px = settings.get("min_jump") * body_length;
+        let jumps: BTreeMap<u32, f64> =
+            group.iter().map(|departure| (departure.instance, departure.px)).collect();
         for departure in group {
+            // A jump makes the frames beside it depart by half as much.
+            let larger = |at| jumps.get(at).is_some_and(|&px| px > ECHO * departure.px);
+            let echo = departure.neighbours.iter().any(larger);
             let surprise = surprise(departure.px / sd_px, LEAST_FREEDOM);
             let score = wrong_place(surprise, sd_px, body_length, settings.get("prior"));
-            if score < settings.get("min_score")
+            if echo
+                || score < settings.get("min_score")
                 || departure.px < min_px
                 || departure.px < settings.get("min_return") * departure.across_px
             {
@@ -135,5 +141,7 @@ fn others(pose: &Pose, kind: usize, of: impl Fn(usize) -> Option<Point>) -> Poin
     })
 }
 
+/// A departure is another's echo where that is larger by this factor.
+const ECHO: f64 = 1.5;
 /// How exactly anyone can label twice, pixels.
 const LEAST_SD_PX: f64 = 1.0;
