@@ -33,6 +33,7 @@ struct Browser {
 
 impl Browser {
     /// Opens a file; `None` where no browser is installed.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn open(file: &Path) -> Option<Browser> {
         let Some(program) = program() else {
             assert!(std::env::var_os("CI").is_none(), "no browser is installed on CI");
@@ -203,8 +204,8 @@ fn debugger(port: u16) -> String {
             }
             assert!(read > 0, "the browser's list of pages is broken: {text}");
         };
-        let pages = list.as_array().expect("a list").iter();
-        let page = pages.filter(|target| target["type"] == "page").next();
+        let mut pages = list.as_array().expect("a list").iter();
+        let page = pages.find(|target| target["type"] == "page");
         if let Some(url) = page.and_then(|page| page["webSocketDebuggerUrl"].as_str()) {
             return url.to_string();
         }
@@ -237,6 +238,8 @@ fn the_filter_shows_what_it_says_and_nothing_leaves_the_page() {
     assert_eq!(browser.seen().len(), 0);
     assert_eq!(browser.eval("document.querySelector('.empty').hidden"), json!(false));
     browser.click(".controls button[type=reset]");
+    // The browser empties the fields after the click.
+    browser.wait("document.querySelector('.controls output').value === '1–24 of 35'");
     assert_eq!(browser.seen().len() as u64, PAGE);
     browser.choose("severity", "warning");
     browser.click("a[data-show-rule]");

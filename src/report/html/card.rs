@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use crate::audit::{Action, Finding, Kind, Proposal, Rule, Severity};
-use crate::page::text::{number, visible};
+use crate::page::text::{number, shortened, visible};
 
 use super::figure::{Figure, Painter};
 
@@ -35,7 +35,7 @@ impl Card<'_> {
         let slug = &finding.rule;
         let title = self.rule.map_or(slug.as_str(), |rule| rule.spec.title.as_str());
         html! {
-            article .card .(severity(finding.severity)) data-severity=(severity(finding.severity))
+            article .card.wide[self.pictured && self.figures.len() > 1] .(severity(finding.severity)) data-severity=(severity(finding.severity))
                 data-rule=(self.filter.rule) data-video=[self.filter.video] hidden[!self.first_page] {
                 @if self.pictured && !self.figures.is_empty() {
                     div .frames {
@@ -111,14 +111,14 @@ fn where_it_is(finding: &Finding) -> Markup {
 }
 
 /// Names at most this many of what belongs to a finding.
-const MOST_RELATED: usize = 4;
+const MOST_RELATED: usize = 3;
 
 fn related(finding: &Finding) -> Option<String> {
     if finding.related.is_empty() {
         return None;
     }
-    let mut text =
-        finding.related.iter().take(MOST_RELATED).cloned().collect::<Vec<_>>().join(", ");
+    let named = finding.related.iter().take(MOST_RELATED).map(|name| shortened(name, 40));
+    let mut text = named.collect::<Vec<_>>().join(", ");
     if finding.related.len() > MOST_RELATED {
         text += &format!(" and {} more", finding.related.len() - MOST_RELATED);
     }

@@ -56,18 +56,24 @@ pub(super) fn figures(
         .filter(|&image| own.is_none_or(|own| own.image != image))
         .map(|image| Subject { image, instance: None, keypoint: None })
         .take(if own.is_some() { 1 } else { MOST_EXAMPLES });
+    // Another image shows the same part, so that the two can be compared.
+    let mut first: Option<(View, Option<[u32; 2]>)> = None;
     (own.into_iter().chain(others))
         .map(|subject| {
             let size = facts.size_px(subject.image);
             let side = size.map(|[w, h]| [f64::from(w), f64::from(h)]);
             let view = match (subject.instance, side) {
-                (None, Some(side)) => View::whole(side),
+                (None, Some(side)) => match first {
+                    Some((view, same)) if same == size => view,
+                    _ => View::whole(side),
+                },
                 _ => {
                     let extra: Vec<[f64; 2]> =
                         target(index.dataset(), finding).into_iter().collect();
                     View::of(index, subject, &extra, side, body)
                 }
             };
+            first.get_or_insert((view, size));
             let decoded = facts.images[subject.image].status == Status::Decoded;
             let crop = if decoded { size.and_then(|size| view.crop(size)) } else { None };
             let shot = crop.map(|crop| Shot { image: subject.image, crop: Some(crop) });
