@@ -171,6 +171,39 @@ fn a_second_measuring_decodes_nothing_and_gives_the_same() {
     assert_eq!(measure().measured_now, 0, "the content is known from b.png");
 }
 
+/// The cache trusts that equal versions measure alike: whoever changes a measure
+/// raises `VERSION` in `src/facts/cache.rs` and copies the new line from the failure.
+#[test]
+fn measures_are_those_of_their_version() {
+    let pixels = of_bytes(&encoded(ImageFormat::Png)).pixels.expect("decoded");
+    let round = |value: f32| f64::from((value * 1e3).round()) / 1e3;
+    let measured = format!(
+        "{} {:016x} {:016x} {} {:?} {:?}",
+        facts::VERSION,
+        pixels.pixel_hash,
+        pixels.perceptual_hash,
+        pixels.grey,
+        pixels.brightness.map(round),
+        [
+            pixels.brightness_mean,
+            pixels.clipped_frac,
+            pixels.contrast,
+            pixels.entropy_bits,
+            pixels.noise,
+            pixels.detail_frac,
+            pixels.blur_px.unwrap_or(-1.0),
+            pixels.sharpness,
+            pixels.motion_blur,
+        ]
+        .map(round),
+    );
+    assert_eq!(
+        measured,
+        "1 16eaafc7eb4fd8ba 4f014f00015f5ffe false [0.098, 0.18, 0.498, 0.82, 0.894] \
+         [0.5, 0.0, 0.195, 7.637, 0.002, 1.0, 0.0, 1.0, 0.0]"
+    );
+}
+
 /// Real data beside the repository; `None`, and a note, where there are none.
 fn shared(folder: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(folder);

@@ -8,6 +8,7 @@ mod columns;
 mod frames;
 mod measure;
 
+pub use cache::VERSION;
 pub use columns::{Column, Table};
 pub use frames::{FactsError, Frames};
 pub use measure::{KEYPOINT_WINDOW_HALF_PX, MeasureOptions, Pixels, measure};

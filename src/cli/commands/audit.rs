@@ -103,6 +103,9 @@ fn summarise(facts: &Facts, audit: &Audit, out: &Path) {
         facts.dataset.instances.len(),
         facts.dataset.instances.iter().map(|i| usize::from(i.len)).sum::<usize>(),
     ));
+    if let Some(trouble) = &facts.cache_trouble {
+        say(&format!("measures could not be kept for the next audit: {trouble}"));
+    }
     for skipped in audit.skipped.iter().filter(|skipped| skipped.reason != "turned off") {
         say(&format!("rule {} did not run: {}", skipped.rule, skipped.reason));
     }
