@@ -117,7 +117,7 @@ fn what_is_no_image_has_its_own_status() {
     let random: Vec<u8> =
         (0..5000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     assert_eq!(of_bytes(&random).status, Status::Corrupt);
-    assert_eq!(of_bytes(b"<!doctype html><title>404</title>").status, Status::Unsupported);
+    assert_eq!(of_bytes(b"<!doctype html><title>404</title>").status, Status::Corrupt);
     assert_eq!(of_bytes(b"\0\0\0\x1cftypavif\0\0\0\0").status, Status::Unsupported);
     let oid = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393";
     let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 1\n");
@@ -199,8 +199,8 @@ fn measures_are_those_of_their_version() {
     );
     assert_eq!(
         measured,
-        "1 16eaafc7eb4fd8ba 4f014f00015f5ffe false [0.098, 0.18, 0.498, 0.82, 0.894] \
-         [0.5, 0.0, 0.195, 7.637, 0.002, 1.0, 0.0, 1.0, 0.0]"
+        "2 16eaafc7eb4fd8ba 4f014f00015f5ffe false [0.098, 0.18, 0.498, 0.82, 0.894] \
+         [0.5, 0.0, 0.195, 7.637, 0.031, 1.0, 0.0, 1.0, 0.0]"
     );
 }
 

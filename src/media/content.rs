@@ -20,8 +20,10 @@ pub(super) enum Decoder {
     Png,
     /// `other.rs`, through the image crate.
     Image(ImageFormat),
-    /// Nobody.
+    /// Nobody, though it is an image or a film.
     None,
+    /// Nobody: it is no image, such as the web page that a failed download left.
+    NoImage,
 }
 
 /// Magic bytes at a place of the file.
@@ -63,7 +65,8 @@ fn text(bytes: &[u8]) -> Option<Content> {
     } else {
         return None;
     };
-    Some(Content { name, decoder: Decoder::None })
+    let decoder = if name == svg { Decoder::None } else { Decoder::NoImage };
+    Some(Content { name, decoder })
 }
 
 const fn magic(at: usize, bytes: &'static [u8], name: &'static str, decoder: Decoder) -> Magic {
@@ -113,10 +116,10 @@ const MAGIC: &[Magic] = &[
     magic(0, b"\0\0\x01\0", "ico", Decoder::None),
     magic(0, b"SIMPLE  =", "fits", Decoder::None),
     magic(128, b"DICM", "dicom", Decoder::None),
-    magic(0, b"\x89HDF\r\n\x1a\n", "hdf5", Decoder::None),
-    magic(0, b"\x93NUMPY", "npy", Decoder::None),
-    magic(0, b"%PDF", "pdf", Decoder::None),
-    magic(0, b"PK\x03\x04", "zip", Decoder::None),
+    magic(0, b"\x89HDF\r\n\x1a\n", "hdf5", Decoder::NoImage),
+    magic(0, b"\x93NUMPY", "npy", Decoder::NoImage),
+    magic(0, b"%PDF", "pdf", Decoder::NoImage),
+    magic(0, b"PK\x03\x04", "zip", Decoder::NoImage),
 ];
 
 #[cfg(test)]

@@ -128,6 +128,9 @@ pub fn decode(bytes: &[u8], picture: &mut Picture) -> (Encoded, Result<(), Media
         content::Decoder::Jpeg => jpeg::decode(bytes, &mut encoded, picture),
         content::Decoder::Png => png::decode(bytes, &mut encoded, picture),
         content::Decoder::Image(format) => other::decode(bytes, format, &mut encoded, picture),
+        content::Decoder::NoImage => {
+            Err(MediaError::corrupt(format!("the content is {}, no image", content.name)))
+        }
         content::Decoder::None => {
             Err(MediaError::unsupported(format!("{} files cannot be decoded", content.name)))
         }
