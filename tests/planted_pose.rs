@@ -20,6 +20,7 @@ const SEED: u64 = 20_260_714;
 const REPEATS: u64 = 20;
 
 /// Reads a dataset beside the repository; `None`, with a note, where it is absent.
+#[expect(clippy::print_stderr, reason = "tells why a test did nothing")]
 fn read(path: &str) -> Option<Dataset> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(path);
     if !path.exists() {

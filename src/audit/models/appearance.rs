@@ -27,8 +27,7 @@ pub(in crate::audit) fn looks(
     measure: impl Fn(&LocalFacts, usize) -> Option<f64>,
 ) -> Vec<Look> {
     let dataset = &facts.dataset;
-    let mut groups: BTreeMap<(Option<u32>, Option<u16>, u16), Vec<(u32, usize, f64)>> =
-        BTreeMap::new();
+    let mut groups: BTreeMap<Kind, Vec<(u32, usize, f64)>> = BTreeMap::new();
     for (at, instance) in dataset.instances.iter().enumerate() {
         let image = instance.image as usize;
         let video = dataset.images[image].video;
@@ -60,6 +59,9 @@ pub(in crate::audit) fn looks(
     }
     looks
 }
+
+/// Video, skeleton and keypoint.
+type Kind = (Option<u32>, Option<u16>, u16);
 
 /// No measure around a point is steadier than a tenth of itself.
 const LEAST_SD: f64 = 0.1;
