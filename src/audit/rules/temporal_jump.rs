@@ -15,71 +15,89 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
     let lengths: BTreeMap<usize, f64> = (Poses::by_skeleton(dataset).iter())
         .map(|poses| (poses.skeleton, poses.body_length_px))
         .collect();
-    // What is usual depends on the keypoint and on the time between frames.
-    let mut groups: BTreeMap<(usize, usize, u32), Vec<Departure>> = BTreeMap::new();
-    for track in tracks(dataset) {
-        for (class, departure) in departures(dataset, &track, settings.get("max_gap")) {
-            groups.entry((track.skeleton, departure.kind, class)).or_default().push(departure);
+    let tracks = tracks(dataset);
+    let max_gap = settings.get("max_gap");
+    // What is usual depends on the keypoint and on the time between frames. Only
+    // distances are kept: there may be millions.
+    let mut groups: BTreeMap<(usize, usize, u32), Vec<f64>> = BTreeMap::new();
+    for track in &tracks {
+        for at in 0..track.frames.len() {
+            for departure in departures(dataset, track, at, max_gap) {
+                let key = (track.skeleton, departure.kind, departure.class);
+                groups.entry(key).or_default().push(departure.px);
+            }
         }
     }
+    let usual: BTreeMap<_, f64> = (groups.into_iter())
+        .filter(|(_, all)| all.len() as f64 >= settings.get("min_frames"))
+        .map(|(key, mut all)| (key, scatter(&mut all)))
+        .collect();
     let mut hits = Vec::new();
-    for ((skeleton, kind, _), group) in groups {
-        let Some(&body_length) = lengths.get(&skeleton) else { continue };
-        if (group.len() as f64) < settings.get("min_frames") {
-            continue;
-        }
-        let mut all: Vec<f64> = group.iter().map(|departure| departure.px).collect();
-        // One wrong label spoils three departures, so the tails are looked at less far
-        // out than for keypoints.
-        let middle =
-            robust::quantile(&mut all, 0.5).unwrap_or(0.0) / t_quantile(0.5, LEAST_FREEDOM);
-        let tails = robust::quantile(&mut all, 0.8).unwrap_or(0.0) / t_quantile(0.8, LEAST_FREEDOM);
-        let sd_px = middle.max(tails).max(LEAST_SD_PX);
-        let min_px = settings.get("min_jump") * body_length;
-        let jumps: BTreeMap<u32, f64> =
-            group.iter().map(|departure| (departure.instance, departure.px)).collect();
-        for departure in group {
-            // A jump makes the frames beside it depart by half as much.
-            let larger = |at| jumps.get(at).is_some_and(|&px| px > ECHO * departure.px);
-            let echo = departure.neighbours.iter().any(larger);
-            let surprise = surprise(departure.px / sd_px, LEAST_FREEDOM);
-            let score = wrong_place(surprise, sd_px, body_length, settings.get("prior"));
-            if echo
-                || score < settings.get("min_score")
-                || departure.px < min_px
-                || departure.px < settings.get("min_return") * departure.across_px
-            {
-                continue;
+    for track in &tracks {
+        let Some(&body_length) = lengths.get(&track.skeleton) else { continue };
+        for at in 0..track.frames.len() {
+            for departure in departures(dataset, track, at, max_gap) {
+                let key = (track.skeleton, departure.kind, departure.class);
+                if let Some(&sd_px) = usual.get(&key)
+                    && let Some(score) = judge(&departure, sd_px, body_length, settings)
+                    && !echoes(dataset, track, at, &departure, max_gap)
+                {
+                    let name = &dataset.skeletons[track.skeleton].keypoints[departure.kind];
+                    let min_px = settings.get("min_jump") * body_length;
+                    hits.push(
+                        departure.hit(facts, name, sd_px, score).measured(departure.px, min_px),
+                    );
+                }
             }
-            let name = &dataset.skeletons[skeleton].keypoints[kind];
-            let message = format!(
-                "{name} jumps {:.0} px away between the labelled frames before and after, in \
-                 which it moves {:.0} px; usual are {:.0} px",
-                departure.px, departure.across_px, sd_px
-            );
-            let related = departure
-                .neighbours
-                .map(|at| facts.image_of(&dataset.instances[at as usize]).path.clone());
-            hits.push(
-                Hit::new(Subject::Keypoint(departure.instance, kind as u16), score, message)
-                    .measured(departure.px, min_px)
-                    .related(related.to_vec())
-                    .proposal(Proposal {
-                        x: Some(departure.at[0]),
-                        y: Some(departure.at[1]),
-                        sd_px: Some(sd_px),
-                        ..Proposal::new(Action::Move)
-                    }),
-            );
         }
     }
     hits
+}
+
+/// Returns the standard deviation of departures, pixels. One wrong label spoils three of
+/// them, so the tails are looked at less far out than for keypoints.
+fn scatter(all: &mut [f64]) -> f64 {
+    let mut scale =
+        |share| robust::quantile(all, share).unwrap_or(0.0) / t_quantile(share, LEAST_FREEDOM);
+    scale(0.5).max(scale(0.8)).max(LEAST_SD_PX)
+}
+
+/// Returns the probability that a departure is wrong, if it is to be reported.
+fn judge(
+    departure: &Departure,
+    sd_px: f64,
+    body_length_px: f64,
+    settings: &Settings,
+) -> Option<f64> {
+    let surprise = surprise(departure.px / sd_px, LEAST_FREEDOM);
+    let score = wrong_place(surprise, sd_px, body_length_px, settings.get("prior"));
+    (score >= settings.get("min_score")
+        && departure.px >= settings.get("min_jump") * body_length_px
+        && departure.px >= settings.get("min_return") * departure.across_px)
+        .then_some(score)
+}
+
+/// Returns whether a departure only echoes that of the frame before or after: a jump
+/// makes the frames beside it depart by half as much.
+fn echoes(
+    dataset: &Dataset,
+    track: &Track,
+    at: usize,
+    departure: &Departure,
+    max_gap: f64,
+) -> bool {
+    [at.saturating_sub(1), at + 1].into_iter().any(|beside| {
+        (departures(dataset, track, beside, max_gap).iter())
+            .any(|other| other.kind == departure.kind && other.px > ECHO * departure.px)
+    })
 }
 
 /// How far a point is from where its neighbours in time put it.
 struct Departure {
     instance: u32,
     kind: usize,
+    /// Class of the time step: 0 for less than 4 frames, 1 for less than 16, and so on.
+    class: u32,
     neighbours: [u32; 2],
     /// Distance in pixels, after the movement of the whole animal is taken away.
     px: f64,
@@ -89,45 +107,65 @@ struct Departure {
     across_px: f64,
 }
 
-/// Returns the departures of a track with the class of their time step: 0 for less
-/// than 4 frames, 1 for less than 16, and so on.
-fn departures(dataset: &Dataset, track: &Track, max_gap: f64) -> Vec<(u32, Departure)> {
+impl Departure {
+    fn hit(&self, facts: &Facts, name: &str, sd_px: f64, score: f64) -> Hit {
+        let message = format!(
+            "{name} jumps {:.0} px away between the labelled frames before and after, in which \
+             it moves {:.0} px; usual are {sd_px:.0} px",
+            self.px, self.across_px
+        );
+        let related = self
+            .neighbours
+            .map(|at| facts.image_of(&facts.dataset.instances[at as usize]).path.clone());
+        Hit::new(Subject::Keypoint(self.instance, self.kind as u16), score, message)
+            .related(related.to_vec())
+            .proposal(Proposal {
+                x: Some(self.at[0]),
+                y: Some(self.at[1]),
+                sd_px: Some(sd_px),
+                ..Proposal::new(Action::Move)
+            })
+    }
+}
+
+/// Returns the departures of the frame at a place of a track; none at its ends, and none
+/// where the frames beside it are too far away.
+fn departures(dataset: &Dataset, track: &Track, at: usize, max_gap: f64) -> Vec<Departure> {
+    let around = at.checked_sub(1).and_then(|before| track.frames.get(before..before + 3));
+    let Some(&[(t0, i0), (t1, i1), (t2, i2)]) = around else { return Vec::new() };
+    if (t2 - t0) as f64 > 2.0 * max_gap {
+        return Vec::new();
+    }
+    let class = (t2 - t0).ilog2() / 2;
+    let [before, here, after] =
+        [i0, i1, i2].map(|at| pose(dataset, &dataset.instances[at as usize]));
+    let share = (t1 - t0) as f64 / (t2 - t0) as f64;
+    let off = |kind: usize| {
+        let (a, b, c) = (before[kind]?, here[kind]?, after[kind]?);
+        Some([0, 1].map(|axis| b[axis] - a[axis] - share * (c[axis] - a[axis])))
+    };
+    let across = |kind: usize| {
+        let (a, c) = (before[kind]?, after[kind]?);
+        Some([c[0] - a[0], c[1] - a[1]])
+    };
     let mut all = Vec::new();
-    for window in track.frames.windows(3) {
-        let [(t0, i0), (t1, i1), (t2, i2)] = [window[0], window[1], window[2]];
-        if (t2 - t0) as f64 > 2.0 * max_gap {
+    for kind in 0..here.len() {
+        let (Some(mine), Some(moved), Some(point)) = (off(kind), across(kind), here[kind]) else {
             continue;
-        }
-        let class = (t2 - t0).ilog2() / 2;
-        let [before, here, after] =
-            [i0, i1, i2].map(|at| pose(dataset, &dataset.instances[at as usize]));
-        let share = (t1 - t0) as f64 / (t2 - t0) as f64;
-        let off = |kind: usize| {
-            let (a, b, c) = (before[kind]?, here[kind]?, after[kind]?);
-            Some([0, 1].map(|axis| b[axis] - a[axis] - share * (c[axis] - a[axis])))
         };
-        let across = |kind: usize| {
-            let (a, c) = (before[kind]?, after[kind]?);
-            Some([c[0] - a[0], c[1] - a[1]])
+        let common = others(&here, kind, off);
+        let drift = others(&here, kind, across);
+        let rest = [mine[0] - common[0], mine[1] - common[1]];
+        let departure = Departure {
+            instance: i1,
+            kind,
+            class,
+            neighbours: [i0, i2],
+            px: rest[0].hypot(rest[1]),
+            at: [point[0] - rest[0], point[1] - rest[1]],
+            across_px: (moved[0] - drift[0]).hypot(moved[1] - drift[1]),
         };
-        for kind in 0..here.len() {
-            let (Some(mine), Some(moved), Some(point)) = (off(kind), across(kind), here[kind])
-            else {
-                continue;
-            };
-            let common = others(&here, kind, off);
-            let drift = others(&here, kind, across);
-            let rest = [mine[0] - common[0], mine[1] - common[1]];
-            let departure = Departure {
-                instance: i1,
-                kind,
-                neighbours: [i0, i2],
-                px: rest[0].hypot(rest[1]),
-                at: [point[0] - rest[0], point[1] - rest[1]],
-                across_px: (moved[0] - drift[0]).hypot(moved[1] - drift[1]),
-            };
-            all.push((class, departure));
-        }
+        all.push(departure);
     }
     all
 }
