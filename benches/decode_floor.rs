@@ -10,7 +10,7 @@
 #![expect(clippy::print_stdout, reason = "its product is what it prints")]
 #![expect(clippy::expect_used, reason = "a bench that cannot read its input has no result")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use labelvet::dataset::{Dataset, Image};
@@ -48,7 +48,7 @@ fn main() {
         .collect();
     let dataset = Dataset { images, ..Dataset::default() };
 
-    let each = |step: fn(&mut Vec<u8>, &mut Picture, &PathBuf)| {
+    let each = |step: fn(&mut Vec<u8>, &mut Picture, &Path)| {
         files.par_iter().for_each_init(
             || {
                 let samples = Vec::new();
@@ -58,7 +58,7 @@ fn main() {
         );
     };
     let steps: [(&str, &dyn Fn()); 6] = [
-        ("decode", &|| each(|b, p, f| decode(b, p, f))),
+        ("decode", &|| each(decode)),
         ("read", &|| each(|b, _, f| media::read(f, b).unwrap_or_default())),
         ("read, hash the file", &|| each(|b, _, f| hash(b, f))),
         ("decode, brightness", &|| {
@@ -114,13 +114,13 @@ fn processor_seconds() -> f64 {
     ticks.sum::<f64>() / 100.0
 }
 
-fn decode(bytes: &mut Vec<u8>, picture: &mut Picture, file: &PathBuf) {
+fn decode(bytes: &mut Vec<u8>, picture: &mut Picture, file: &Path) {
     if media::read(file, bytes).is_ok() {
         let _ = std::hint::black_box(media::decode(bytes, picture));
     }
 }
 
-fn hash(bytes: &mut Vec<u8>, file: &PathBuf) {
+fn hash(bytes: &mut Vec<u8>, file: &Path) {
     if media::read(file, bytes).is_ok() {
         std::hint::black_box(sha2::Sha256::digest(bytes));
     }

@@ -205,10 +205,11 @@ fn measures_are_those_of_their_version() {
 }
 
 /// Real data beside the repository; `None`, and a note, where there are none.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn shared(folder: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(folder);
     if !path.is_dir() {
-        println!("skipped: {} is not there", path.display());
+        eprintln!("skipped: {} is not there", path.display());
         return None;
     }
     Some(path)
