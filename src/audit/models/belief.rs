@@ -67,7 +67,11 @@ mod tests {
     #[test]
     fn far_places_and_lengths_are_wrong_near_ones_are_not() {
         let wrong = |z: f64| wrong_place(surprise(z, 4.0), 2.0, 100.0, 0.01);
-        assert!(wrong(1.0) < 0.001 && wrong(20.0) > 0.9);
-        assert!(wrong_ratio(1.0, 0.1, 0.01) < 0.01 && wrong_ratio(12.0, 0.1, 0.01) > 0.9);
+        assert!(wrong(1.0) < 0.001 && wrong(30.0) > 0.9);
+        // ln 8 + 3 ln 101 - 2 ln 100 = 6.714 in favour, against prior odds of 1 to 99.
+        assert!((wrong(20.0) - 0.893).abs() < 0.001);
+        assert!(wrong_ratio(1.0, 0.1, 0.01) < 0.01 && wrong_ratio(20.0, 0.1, 0.01) > 0.9);
+        // 5/2 ln 37 - ln 3.75 - ln(2 ln 8) = 6.280 in favour.
+        assert!((wrong_ratio(12.0, 0.1, 0.01) - 0.844).abs() < 0.001);
     }
 }
