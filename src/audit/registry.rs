@@ -10,6 +10,7 @@ use super::rules;
 #[rustfmt::skip]
 pub fn builtin() -> Result<Vec<Rule>, RuleError> {
     [
+        ("blurred_keypoint", include_str!("../../rules/blurred_keypoint.toml"), Find::Rust(rules::blurred_keypoint::find)),
         ("blurry_image", include_str!("../../rules/blurry_image.toml"), Find::Rust(rules::blurry_image::find)),
         ("bone_length_outlier", include_str!("../../rules/bone_length_outlier.toml"), Find::Rust(rules::bone_length_outlier::find)),
         ("box_outside_image", include_str!("../../rules/box_outside_image.toml"), Find::Rust(rules::box_outside_image::find)),

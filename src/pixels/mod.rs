@@ -15,7 +15,7 @@ mod sharpness;
 pub use hash::{THUMBNAIL, thumbnail_detail};
 pub use local::{Window, local};
 pub use luma::Luma;
-pub use sharpness::SIDE as MEASURED_SIDE_PX;
+pub use sharpness::{MAX_BLUR as MAX_BLUR_PX, SIDE as MEASURED_SIDE_PX};
 
 /// A decoded image in its stored (not EXIF-rotated) orientation.
 #[derive(Debug, Clone, PartialEq)]

@@ -43,8 +43,9 @@ const SHARPEST: f32 = 0.1;
 const SHARPEST_MIN: usize = 4;
 /// Variance of a blur of half a pixel, below which directions say nothing, px².
 const UNCERTAIN_VARIANCE: f32 = 0.25;
-/// Softness, in pixels, beyond which the ratio says nothing.
-const MAX_BLUR: f32 = 10.0;
+/// Softness, in pixels, beyond which the ratio of gradients says nothing; stands for
+/// any that is greater.
+pub const MAX_BLUR: f32 = 10.0;
 
 /// Measures a plane whose noise has a standard deviation of `noise` grey levels.
 pub(super) fn measure(luma: &Luma, noise: f32) -> Sharpness {

@@ -65,3 +65,44 @@ type Kind = (Option<u32>, Option<u16>, u16);
 
 /// No measure around a point is steadier than a tenth of itself.
 const LEAST_SD: f64 = 0.1;
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{KEYPOINTS, dataset, walk};
+    use super::*;
+
+    /// Returns twenty frames whose keypoints all have a contrast of 0.2.
+    fn facts() -> Facts {
+        let dataset = dataset(&walk(20));
+        let local = LocalFacts { blur_px: None, sharpness: 0.0, brightness: 0.5, contrast: 0.2 };
+        let keypoints = vec![Some(local); dataset.keypoints.len()];
+        Facts { dataset, keypoints, ..Facts::default() }
+    }
+
+    fn contrast(local: &LocalFacts, _image: usize) -> Option<f64> {
+        Some(f64::from(local.contrast))
+    }
+
+    #[test]
+    fn one_that_looks_unlike_the_others_stands_out() {
+        let mut facts = facts();
+        let odd = 7 * KEYPOINTS.len() + 2;
+        facts.keypoints[odd].as_mut().expect("measured").contrast = 0.8;
+        for look in looks(&facts, 20, contrast) {
+            let ratio = if look.point == odd { 4.0_f64.ln() } else { 0.0 };
+            assert!((look.log_ratio - ratio).abs() < 1e-6, "{look:?}");
+            assert_eq!(look.sd, LEAST_SD);
+            assert_eq!(look.instance as usize, look.point / KEYPOINTS.len());
+        }
+    }
+
+    #[test]
+    fn few_of_a_kind_have_no_look() {
+        let mut facts = facts();
+        assert_eq!(looks(&facts, 20, contrast).len(), facts.keypoints.len());
+        // One nose less, and one whose logarithm is none.
+        facts.keypoints[0] = None;
+        facts.keypoints[1].as_mut().expect("measured").contrast = 0.0;
+        assert_eq!(looks(&facts, 20, contrast).len(), facts.keypoints.len() - 2 * 20);
+    }
+}

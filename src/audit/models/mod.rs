@@ -9,6 +9,8 @@ pub(in crate::audit) mod order;
 pub(in crate::audit) mod pose;
 pub(in crate::audit) mod poses;
 pub(in crate::audit) mod problems;
+#[cfg(test)]
+mod samples;
 pub(in crate::audit) mod sides;
 pub(in crate::audit) mod skeleton;
 pub(in crate::audit) mod tracks;

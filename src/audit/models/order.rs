@@ -121,3 +121,41 @@ const LEAST_PAIRS: usize = 6;
 /// No pair counts more than a factor of five, so that one wrong point is not worth a
 /// new order.
 const WORST: f64 = 1.6;
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::walk;
+    use super::*;
+
+    #[test]
+    fn labels_off_by_one_are_put_back() {
+        let poses = walk(60);
+        let kinds = poses[0].len();
+        let distances = Distances::learn(&poses, kinds).expect("enough poses");
+        let same: Vec<usize> = (0..kinds).collect();
+        let mut shifted = poses[30].clone();
+        shifted.rotate_left(1);
+        let (order, cost) = distances.best(&shifted).expect("enough pairs");
+        let before = distances.cost(&shifted, &same).expect("enough pairs");
+        assert!(cost < 0.25 * before, "{cost} {before}");
+        assert!(cost < 3.0 * distances.usual_cost, "{cost} {}", distances.usual_cost);
+        // Distances do not tell one ear (1) from the other (2).
+        let truth: Vec<usize> = order.iter().map(|&k| if k == 2 { 1 } else { k }).collect();
+        assert_eq!(truth, [1, 1, 3, 4, 5, 0]);
+    }
+
+    #[test]
+    fn size_does_not_matter_and_three_points_say_nothing() {
+        let poses = walk(60);
+        let distances = Distances::learn(&poses, 6).expect("enough poses");
+        let same: Vec<usize> = (0..6).collect();
+        let twice: Pose =
+            poses[30].iter().map(|point| point.map(|[x, y]| [2.0 * x, 2.0 * y])).collect();
+        let (one, two) = (distances.cost(&poses[30], &same), distances.cost(&twice, &same));
+        assert!((one.expect("cost") - two.expect("cost")).abs() < 1e-9);
+        let mut few = poses[30].clone();
+        few[3..].fill(None);
+        assert_eq!(distances.cost(&few, &same), None);
+        assert!(Distances::learn(&poses[..MIN_POSES - 1], 6).is_none());
+    }
+}

@@ -177,3 +177,49 @@ const LEAST_SD_LENGTHS: f64 = 0.005;
 /// Where labels agree better than this with their witnesses, they were made of each
 /// other.
 const LEAST_SCALE: f64 = 0.25;
+
+#[cfg(test)]
+mod tests {
+    use super::super::poses::distance;
+    use super::super::samples::{dataset, walk};
+    use super::*;
+
+    fn model(poses: &[Pose]) -> Option<PoseModel> {
+        let dataset = dataset(poses);
+        PoseModel::fit(&dataset, &Poses::by_skeleton(&dataset)[0])
+    }
+
+    #[test]
+    fn a_moved_nose_is_wrong_and_its_place_is_told() {
+        let poses = walk(60);
+        let model = model(&poses).expect("enough poses");
+        let wrong = |pose: &Pose, kind| {
+            model.fit_of(pose, kind).map(|fit| model.wrong(&fit, 0.01)).expect("witnesses")
+        };
+        let mut moved = poses[30].clone();
+        moved[0] = moved[0].map(|[x, y]| [x + 30.0, y - 30.0]);
+        assert!(wrong(&moved, 0) > 0.9, "{}", wrong(&moved, 0));
+        // The others stay right, though the nose is among their witnesses.
+        for kind in 1..moved.len() {
+            assert!(wrong(&moved, kind) < 0.5, "{kind}: {}", wrong(&moved, kind));
+        }
+        let place = model.place(&moved, 0).expect("witnesses");
+        assert!(distance(place, poses[30][0].expect("labelled")) < 5.0, "{place:?}");
+    }
+
+    #[test]
+    fn right_poses_are_not_wrong() {
+        let poses = walk(60);
+        let model = model(&poses).expect("enough poses");
+        for (pose, kind) in poses.iter().flat_map(|pose| (0..pose.len()).map(move |k| (pose, k))) {
+            let fit = model.fit_of(pose, kind).expect("witnesses");
+            assert!(model.wrong(&fit, 0.01) < 0.5, "{kind}: {fit:?}");
+        }
+    }
+
+    #[test]
+    fn too_few_poses_make_no_model() {
+        assert!(model(&walk(witness::MIN_POSES)).is_some());
+        assert!(model(&walk(witness::MIN_POSES - 1)).is_none());
+    }
+}

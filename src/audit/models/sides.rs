@@ -110,3 +110,37 @@ impl Sides {
 
 /// Distance in standard deviations that a tenth of right labels exceed (Rayleigh).
 const ODD: f64 = 2.146;
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{dataset, walk};
+    use super::*;
+
+    fn learn(poses: &[Pose]) -> (Sides, PoseModel) {
+        let dataset = dataset(poses);
+        let groups = Poses::by_skeleton(&dataset);
+        let model = PoseModel::fit(&dataset, &groups[0]).expect("enough poses");
+        (Sides::learn(&dataset, &groups[0], &model, 0.9), model)
+    }
+
+    #[test]
+    fn exchanged_ears_are_found_and_right_ones_are_not() {
+        let poses = walk(60);
+        let (sides, model) = learn(&poses);
+        assert_eq!(sides.pairs, [[1, 2]]);
+        for pose in &poses {
+            assert!(sides.exchanged(&model, pose).is_empty(), "{pose:?}");
+            let mut wrong = pose.clone();
+            wrong.swap(1, 2);
+            let found = sides.exchanged(&model, &wrong);
+            assert!(matches!(&found[..], [([1, 2], exchange)] if exchange.gain > 0.0), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_pair_that_is_labelled_either_way_is_not_judged() {
+        let mut poses = walk(60);
+        poses.iter_mut().step_by(2).for_each(|pose| pose.swap(1, 2));
+        assert!(learn(&poses).0.pairs.is_empty());
+    }
+}

@@ -45,3 +45,34 @@ pub(in crate::audit) fn tracks(dataset: &Dataset) -> Vec<Track> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{dataset, walk};
+    use super::*;
+
+    #[test]
+    fn a_lone_animal_is_followed_in_the_order_of_time() {
+        let mut data = dataset(&walk(4));
+        data.images[0].frame = Some(9);
+        data.images[2].frame = None;
+        data.instances[3].crowd = true;
+        let found = tracks(&data);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].frames, [(1, 1), (9, 0)]);
+    }
+
+    #[test]
+    fn of_two_in_a_frame_only_named_ones_are_followed() {
+        let mut data = dataset(&walk(4));
+        // Both of frame 0 and both of frame 1.
+        data.instances[2].image = 0;
+        data.instances[3].image = 1;
+        assert!(tracks(&data).is_empty());
+        for (instance, name) in data.instances.iter_mut().zip([0, 1, 1, 0]) {
+            instance.name = InstanceName::Individual(name);
+        }
+        let frames: Vec<_> = tracks(&data).into_iter().map(|track| track.frames).collect();
+        assert_eq!(frames, [[(0, 0), (1, 3)], [(0, 2), (1, 1)]]);
+    }
+}

@@ -1,5 +1,6 @@
 //! One file per rule. Generated: `UPDATE=1 cargo test --release`.
 
+pub(super) mod blurred_keypoint;
 pub(super) mod blurry_image;
 pub(super) mod bone_length_outlier;
 pub(super) mod box_outside_image;
