@@ -14,6 +14,18 @@
 //! | [`facts`] | a dataset | [`facts::Facts`] |
 //! | [`audit`] | facts, rules, settings | [`audit::Finding`]s |
 //! | [`report`] | facts and findings | files |
+//!
+//! ```
+//! use labelvet::{audit, facts, formats};
+//!
+//! let options = formats::ReadOptions::default();
+//! let dataset = formats::read("fixtures/mirror-mouse".as_ref(), &options)?;
+//! let facts = facts::measure(dataset, &facts::MeasureOptions::default());
+//! let audit = audit::run(&facts, &audit::builtin()?, &audit::Config::default());
+//! let unlabelled = audit.findings.iter().filter(|f| f.rule == "unlabelled_image");
+//! assert_eq!(unlabelled.count(), 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod audit;
 pub mod cli;

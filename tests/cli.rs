@@ -1,14 +1,14 @@
 //! The command as users and scripts call it: exit codes, messages, files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
 /// Returns the shipped example, the project of the README's first command.
-fn example() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/mirror-mouse")
+fn example() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/mirror-mouse"))
 }
 
 fn labelvet(words: &[&str]) -> Output {
@@ -42,7 +42,7 @@ fn json(path: &Path) -> Value {
 fn audit_writes_the_whole_folder() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("audit");
-    let output = labelvet(&["audit", text(&example()), "--out", text(&out)]);
+    let output = labelvet(&["audit", text(example()), "--out", text(&out)]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stdout.is_empty(), "talk goes to stderr");
     for file in [
@@ -76,7 +76,7 @@ fn second_audit_measures_nothing_and_finds_the_same() {
     let mut findings = Vec::new();
     for (name, measured) in [("first", 93), ("second", 0)] {
         let out = folder.path().join(name);
-        let words = ["audit", text(&example()), "--out", text(&out), "--cache", text(&cache)];
+        let words = ["audit", text(example()), "--out", text(&out), "--cache", text(&cache)];
         assert_eq!(labelvet(&words).status.code(), Some(0));
         assert_eq!(json(&out.join("summary.json"))["measured"], measured, "{name}");
         findings.push(fs::read(out.join("findings.json")).expect("findings"));
@@ -89,7 +89,7 @@ fn one_thread_and_two_give_the_same_bytes() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = |threads: &str| {
         let out = folder.path().join(threads);
-        let words = ["audit", text(&example()), "--out", text(&out), "--threads", threads];
+        let words = ["audit", text(example()), "--out", text(&out), "--threads", threads];
         assert_eq!(labelvet(&words).status.code(), Some(0));
         ["findings.json", "findings.parquet", "facts/images.parquet", "facts/keypoints.parquet"]
             .map(|file| fs::read(out.join(file)).expect("a result"))
@@ -152,7 +152,7 @@ fn what_cannot_work_is_said_in_one_message() {
     let message = audit(&broken);
     assert!(message.contains("broken.json"), "{message}");
 
-    let message = refusal(&["audit", text(&example()), "--out", text(&empty), "--format", "dicom"]);
+    let message = refusal(&["audit", text(example()), "--out", text(&empty), "--format", "dicom"]);
     assert!(message.contains("dicom") && message.contains("coco"), "{message}");
     assert!(!out.exists(), "nothing is written when nothing could be done");
 }
@@ -164,7 +164,7 @@ fn output_folder_of_others_is_left_alone() {
     fs::create_dir(&out).expect("folder");
     fs::write(out.join("chapter1.txt"), "years of work").expect("written");
     for force in [&[][..], &["--force"]] {
-        let words = [&["audit", text(&example()), "--out", text(&out)], force].concat();
+        let words = [&["audit", text(example()), "--out", text(&out)], force].concat();
         refusal(&words);
     }
     assert_eq!(fs::read_to_string(out.join("chapter1.txt")).expect("still there"), "years of work");
@@ -174,7 +174,7 @@ fn output_folder_of_others_is_left_alone() {
 fn force_replaces_an_audit() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("audit");
-    let words = ["audit", text(&example()), "--out", text(&out), "--labels-only"];
+    let words = ["audit", text(example()), "--out", text(&out), "--labels-only"];
     assert_eq!(labelvet(&words).status.code(), Some(0));
     assert!(refusal(&words).contains("--force"));
     assert_eq!(labelvet(&[&words[..], &["--force"]].concat()).status.code(), Some(0));
@@ -188,7 +188,7 @@ fn settings_change_rules_and_mistakes_in_them_are_named() {
     let audit = |settings: &str| -> Output {
         fs::write(&config, settings).expect("written");
         let words =
-            ["audit", text(&example()), "--out", text(&out), "--config", text(&config), "--force"];
+            ["audit", text(example()), "--out", text(&out), "--config", text(&config), "--force"];
         labelvet(&words)
     };
     let complaint = |output: Output| {
@@ -244,7 +244,7 @@ fn full_disk_leaves_nothing_half_written() {
         return;
     }
     let out = disk.join("audit");
-    let output = labelvet(&["audit", text(&example()), "--out", text(&out), "--quiet"]);
+    let output = labelvet(&["audit", text(example()), "--out", text(&out), "--quiet"]);
     let left = fs::read_dir(&disk).map(Iterator::count);
     let unmounted = Command::new("umount").arg(&disk).status();
     assert!(unmounted.is_ok_and(|status| status.success()), "the file system is unmounted");

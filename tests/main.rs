@@ -3,6 +3,7 @@
 mod architecture;
 mod base;
 mod browser;
+mod cli;
 mod complete;
 mod facts;
 mod formats;

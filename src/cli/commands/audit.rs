@@ -95,13 +95,20 @@ fn cache_folder(given: Option<&Path>) -> Option<PathBuf> {
 
 /// Says in a few lines what was found and where to look.
 fn summarise(facts: &Facts, audit: &Audit, out: &Path) {
-    let count = |severity| audit.findings.iter().filter(|f| f.severity == severity).count();
+    let number = |count: usize, one: &str| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{count} {one}{plural}")
+    };
+    let found = |severity, one| {
+        number(audit.findings.iter().filter(|f| f.severity == severity).count(), one)
+    };
+    let keypoints = facts.dataset.instances.iter().map(|i| usize::from(i.len)).sum();
     say(&format!(
-        "{}: {} images, {} instances, {} keypoints",
+        "{}: {}, {}, {}",
         facts.dataset.format,
-        facts.dataset.images.len(),
-        facts.dataset.instances.len(),
-        facts.dataset.instances.iter().map(|i| usize::from(i.len)).sum::<usize>(),
+        number(facts.dataset.images.len(), "image"),
+        number(facts.dataset.instances.len(), "instance"),
+        number(keypoints, "keypoint"),
     ));
     if let Some(trouble) = &facts.cache_trouble {
         say(&format!("measures could not be kept for the next audit: {trouble}"));
@@ -110,10 +117,10 @@ fn summarise(facts: &Facts, audit: &Audit, out: &Path) {
         say(&format!("rule {} did not run: {}", skipped.rule, skipped.reason));
     }
     say(&format!(
-        "{} errors, {} warnings, {} notes",
-        count(Severity::Error),
-        count(Severity::Warning),
-        count(Severity::Info),
+        "{}, {}, {}",
+        found(Severity::Error, "error"),
+        found(Severity::Warning, "warning"),
+        found(Severity::Info, "note"),
     ));
     say(&format!("open {}", out.join("report.html").display()));
 }
