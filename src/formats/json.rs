@@ -48,6 +48,8 @@ pub(super) struct Elements<'a, R> {
     /// The wanted array that the source stands in.
     inside: Option<usize>,
     started: bool,
+    /// Whether no element of the array inside has been read.
+    fresh: bool,
 }
 
 impl<'a, R: Read> Elements<'a, R> {
@@ -58,6 +60,7 @@ impl<'a, R: Read> Elements<'a, R> {
             counts: vec![None; wanted.len()],
             inside: None,
             started: false,
+            fresh: false,
         }
     }
 
@@ -82,10 +85,11 @@ impl<'a, R: Read> Elements<'a, R> {
                     self.inside = None;
                     continue;
                 }
-                b',' if *count > 0 => self.source.at += 1,
-                _ if *count == 0 => {}
+                b',' if !self.fresh => self.source.at += 1,
+                _ if self.fresh => {}
                 other => return Err(self.source.unexpected("`,` or `]`", other)),
             }
+            self.fresh = false;
             *count += 1;
             let place = Place { array, ordinal: *count };
             self.source.token()?;
@@ -133,6 +137,7 @@ impl<'a, R: Read> Elements<'a, R> {
             self.source.at += 1;
             self.counts[array].get_or_insert(0);
             self.inside = Some(array);
+            self.fresh = true;
             return Ok(true);
         }
     }
