@@ -14,6 +14,8 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
     let models: BTreeMap<usize, PoseModel> = (Poses::by_skeleton(dataset).iter())
         .filter_map(|poses| Some((poses.skeleton, PoseModel::fit(dataset, poses)?)))
         .collect();
+    // A part that moves fast can pass behind something for a frame.
+    let max_move_px = settings.get("max_move") * facts.body_length().unwrap_or(0.0);
     let mut gaps: BTreeMap<(usize, u16), Gaps> = BTreeMap::new();
     for track in tracks(dataset) {
         let kinds = dataset.skeletons[track.skeleton].keypoints.len() as u16;
@@ -29,7 +31,9 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
                     }
                     gaps.gone += 1;
                     let model = models.get(&track.skeleton);
-                    if !leaves_image(facts, model, here, &around, kind) {
+                    if around.move_px(facts, kind) <= max_move_px
+                        && !leaves_image(facts, model, here, &around, kind)
+                    {
                         gaps.missing.push(around.clone());
                     }
                 }
@@ -78,7 +82,7 @@ struct Gaps {
     chances: usize,
     /// Those of them that do not.
     gone: usize,
-    /// Those of them where it could not have left the image.
+    /// Those of them where it hardly moved and could not have left the image.
     missing: Vec<Around>,
 }
 
@@ -86,7 +90,10 @@ struct Gaps {
 #[derive(Clone)]
 struct Around {
     here: u32,
+    /// Up to two before, the nearest first, then up to two after likewise.
     neighbours: Vec<u32>,
+    /// The nearest before and the nearest after.
+    nearest: [u32; 2],
 }
 
 impl Around {
@@ -101,12 +108,22 @@ impl Around {
         let after: Vec<u32> =
             track.frames[at + 1..].iter().take(2).filter(near).map(|f| f.1).collect();
         let labelled = facts.dataset.instances[here as usize].len > 0;
-        (labelled && !before.is_empty() && !after.is_empty())
-            .then(|| Around { here, neighbours: [before, after].concat() })
+        let nearest = [*before.first()?, *after.first()?];
+        labelled.then(|| Around { here, neighbours: [before, after].concat(), nearest })
     }
 
     fn instances<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = &'a Instance> {
         self.neighbours.iter().map(|&at| &facts.dataset.instances[at as usize])
+    }
+
+    /// Returns how far a keypoint moves from the nearest frame before to the nearest
+    /// after, pixels.
+    fn move_px(&self, facts: &Facts, kind: u16) -> f64 {
+        let point = |at: u32| facts.dataset.keypoint(&facts.dataset.instances[at as usize], kind);
+        match self.nearest.map(point) {
+            [Some(a), Some(b)] => (a.x - b.x).hypot(a.y - b.y),
+            _ => f64::INFINITY,
+        }
     }
 
     /// Returns whether all neighbours have a keypoint.
