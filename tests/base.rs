@@ -5,6 +5,7 @@
 //! `fixtures/README.md`.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use image::{GrayImage, RgbImage, imageops};
 use labelvet::dataset::{
@@ -172,10 +173,13 @@ fn yes() -> bool {
     true
 }
 
+/// The pictures before any edit; drawn once, since every rule starts from them.
+static PICTURES: LazyLock<Vec<RgbImage>> = LazyLock::new(|| (0..2 * FRAMES).map(picture).collect());
+
 /// Draws the base project, makes the edits, writes the pictures below `root`.
 pub(crate) fn build(root: &Path, edits: &[Edit]) -> Dataset {
     let mut project = Project { dataset: base(root), pictures: Vec::new() };
-    project.pictures = (0..2 * FRAMES).map(picture).collect();
+    project.pictures = PICTURES.clone();
     let (file_edits, edits): (Vec<_>, Vec<_>) =
         edits.iter().partition(|edit| matches!(edit, Edit::CopyFile { .. } | Edit::File { .. }));
     for edit in edits {
