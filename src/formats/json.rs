@@ -330,7 +330,11 @@ mod tests {
         }
     }
 
-    fn elements(text: &str) -> Result<Vec<(usize, u32, String)>, (usize, String)> {
+    /// Array, ordinal and text of an element.
+    type Element = (usize, u32, String);
+
+    /// Returns all elements, or line and message of the error.
+    fn elements(text: &str) -> Result<Vec<Element>, (usize, String)> {
         let wanted = ["a", "b"];
         let mut source = Elements::new(Slow(text.as_bytes()), &wanted);
         let mut found = Vec::new();
