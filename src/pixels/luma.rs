@@ -34,7 +34,6 @@ impl Luma {
     /// does not fill a square at the right and bottom is left out.
     pub(super) fn shrink(&self, factor: usize) -> Luma {
         let (width, height) = (self.width / factor, self.height / factor);
-        let area = (factor * factor) as u32;
         let mut samples = Vec::with_capacity(width * height);
         let mut sums = vec![0_u32; width];
         for y in 0..height {
@@ -42,7 +41,7 @@ impl Luma {
             for line in 0..factor {
                 add_groups(&mut sums, self.row(y * factor + line), factor);
             }
-            samples.extend(sums.iter().map(|sum| ((sum + area / 2) / area) as u8));
+            push_means(&mut samples, &sums, factor);
         }
         Luma { width, height, samples, grey: self.grey }
     }
@@ -69,6 +68,23 @@ fn add_groups(sums: &mut [u32], row: &[u8], factor: usize) {
             for (sum, group) in sums.iter_mut().zip(row.chunks_exact(factor)) {
                 *sum += group.iter().map(|&v| u32::from(v)).sum::<u32>();
             }
+        }
+    }
+}
+
+/// Appends each sum divided by the pixels of its square, rounded.
+fn push_means(samples: &mut Vec<u8>, sums: &[u32], factor: usize) {
+    // A constant divisor becomes a shift or a multiplication.
+    fn by<const N: u32>(samples: &mut Vec<u8>, sums: &[u32]) {
+        samples.extend(sums.iter().map(|sum| ((sum + N / 2) / N) as u8));
+    }
+    match factor {
+        2 => by::<4>(samples, sums),
+        3 => by::<9>(samples, sums),
+        4 => by::<16>(samples, sums),
+        _ => {
+            let area = (factor * factor) as u32;
+            samples.extend(sums.iter().map(|sum| ((sum + area / 2) / area) as u8));
         }
     }
 }

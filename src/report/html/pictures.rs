@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{
+    FilterType, ImageBufferError, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer,
+};
+use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
-use image::imageops::thumbnail;
-use image::{ExtendedColorType, GenericImageView as _, ImageBuffer, Luma, Pixel, Rgb};
 use rayon::prelude::*;
 
 use crate::dataset::Dataset;
@@ -70,47 +73,41 @@ impl Pictures {
 }
 
 fn cut(picture: &Picture, crop: Option<[u32; 4]>) -> Result<String, String> {
-    let (width, height, samples) = (picture.width, picture.height, picture.samples.as_slice());
-    let small = if picture.channels == 1 {
-        shrink::<Luma<u8>>(width, height, samples, crop)
-            .map(|(size, samples)| (size, samples, ExtendedColorType::L8))
-    } else {
-        shrink::<Rgb<u8>>(width, height, samples, crop)
-            .map(|(size, samples)| (size, samples, ExtendedColorType::Rgb8))
-    };
-    let ([width, height], samples, color) = small.ok_or("the picture is smaller than declared")?;
+    let small = shrink(picture, crop).map_err(|error| error.to_string())?;
+    let color = if picture.channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, QUALITY)
-        .encode(&samples, width, height, color)
+        .encode(small.buffer(), small.width(), small.height(), color)
         .map_err(|error| error.to_string())?;
     let mut uri = "data:image/jpeg;base64,".to_string();
     base64::engine::general_purpose::STANDARD.encode_string(&jpeg, &mut uri);
     Ok(uri)
 }
 
-/// Cuts and shrinks; never enlarges. `None` where the crop leaves the picture.
-fn shrink<P: Pixel<Subpixel = u8> + 'static>(
-    width: u32,
-    height: u32,
-    samples: &[u8],
-    crop: Option<[u32; 4]>,
-) -> Option<([u32; 2], Vec<u8>)> {
-    let whole = ImageBuffer::<P, &[u8]>::from_raw(width, height, samples)?;
+/// Says why a picture cannot be cut.
+#[derive(Debug, thiserror::Error)]
+enum CutError {
+    #[error("the picture is smaller than declared")]
+    Samples(#[from] ImageBufferError),
+    #[error("the crop leaves the picture")]
+    Crop(#[from] ResizeError),
+}
+
+/// Cuts and shrinks; never enlarges.
+fn shrink(picture: &Picture, crop: Option<[u32; 4]>) -> Result<Image<'static>, CutError> {
+    let pixel = if picture.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
+    let whole = ImageRef::new(picture.width, picture.height, &picture.samples, pixel)?;
     let most = if crop.is_some() { CROP_PX } else { OVERVIEW_PX };
-    let [left, top, wide, tall] = crop.unwrap_or([0, 0, width, height]);
-    if left.checked_add(wide)? > width || top.checked_add(tall)? > height {
-        return None;
-    }
-    let view = whole.view(left, top, wide, tall);
+    let [left, top, wide, tall] = crop.unwrap_or([0, 0, picture.width, picture.height]);
     let scale = (f64::from(most) / f64::from(wide.max(tall))).min(1.0);
     let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
-    let (wide_out, tall_out) = (side(wide), side(tall));
-    let small = if scale < 1.0 {
-        thumbnail(&*view, wide_out, tall_out)
-    } else {
-        ImageBuffer::from_fn(wide, tall, |x, y| view.get_pixel(x, y))
-    };
-    Some(([wide_out, tall_out], small.into_raw()))
+    let mut small = Image::new(side(wide), side(tall), pixel);
+    let [left, top, wide, tall] = [left, top, wide, tall].map(f64::from);
+    let options = ResizeOptions::new()
+        .crop(left, top, wide, tall)
+        .resize_alg(ResizeAlg::Convolution(FilterType::Box));
+    Resizer::new().resize(&whole, &mut small, &options)?;
+    Ok(small)
 }
 
 #[cfg(test)]
@@ -120,10 +117,12 @@ mod tests {
     #[test]
     fn crops_shrink_to_the_longer_side_and_never_grow() {
         let samples = vec![128; 800 * 600 * 3];
-        let (size, out) = shrink::<Rgb<u8>>(800, 600, &samples, Some([0, 0, 680, 340])).unwrap();
-        assert_eq!((size, out.len()), ([340, 170], 340 * 170 * 3));
-        let (size, _) = shrink::<Rgb<u8>>(800, 600, &samples, Some([10, 10, 50, 20])).unwrap();
-        assert_eq!(size, [50, 20]);
-        assert!(shrink::<Rgb<u8>>(800, 600, &samples, Some([780, 0, 50, 20])).is_none());
+        let picture = Picture { width: 800, height: 600, channels: 3, samples };
+        let small = shrink(&picture, Some([0, 0, 680, 340])).unwrap();
+        assert_eq!((small.width(), small.height()), (340, 170));
+        assert!(small.buffer().iter().all(|&sample| sample == 128));
+        let small = shrink(&picture, Some([10, 10, 50, 20])).unwrap();
+        assert_eq!((small.width(), small.height()), (50, 20));
+        assert!(shrink(&picture, Some([780, 0, 50, 20])).is_err());
     }
 }
