@@ -80,12 +80,13 @@ fn judge(context: &Context<'_>, rule: &Rule, config: &Config) -> Result<Vec<Find
 
 /// Orders findings: errors first, then the likeliest, then by rule and place.
 fn order(a: &Finding, b: &Finding) -> std::cmp::Ordering {
-    let place = |f: &Finding| {
-        (f.rule.clone(), f.image.clone(), f.video.clone(), f.instance.clone(), f.keypoint.clone())
-    };
     (b.severity.cmp(&a.severity))
         .then(b.score.total_cmp(&a.score))
-        .then_with(|| place(a).cmp(&place(b)))
+        .then_with(|| a.rule.cmp(&b.rule))
+        .then_with(|| a.image.cmp(&b.image))
+        .then_with(|| a.video.cmp(&b.video))
+        .then_with(|| a.instance.cmp(&b.instance))
+        .then_with(|| a.keypoint.cmp(&b.keypoint))
         .then_with(|| a.message.cmp(&b.message))
 }
 

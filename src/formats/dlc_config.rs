@@ -39,16 +39,8 @@ struct Raw {
 
 /// Returns whether a file is the `config.yaml` of a DeepLabCut project, by its keys.
 pub(super) fn is_config(path: &Path) -> bool {
-    let yaml = files::has_suffix(path, "yaml") || files::has_suffix(path, "yml");
-    if !yaml || !path.is_file() {
-        return false;
-    }
-    let Ok(bytes) = files::read(path) else { return false };
-    let text = String::from_utf8_lossy(&bytes);
-    let text = text.trim_start_matches('\u{feff}');
-    let has = |key: &str| {
-        (text.lines()).any(|line| line.strip_prefix(key).is_some_and(|l| l.starts_with(':')))
-    };
+    let Some(text) = files::yaml_text(path) else { return false };
+    let has = |key: &str| files::has_key(&text, key);
     has("bodyparts") && (has("scorer") || has("video_sets"))
 }
 

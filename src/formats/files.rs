@@ -121,6 +121,19 @@ pub(super) fn has_suffix(path: &Path, suffix: &str) -> bool {
     path.extension().is_some_and(|own| own.eq_ignore_ascii_case(suffix))
 }
 
+/// Returns the text of a YAML file; `None` for other files and unreadable ones.
+pub(super) fn yaml_text(path: &Path) -> Option<String> {
+    let yaml = has_suffix(path, "yaml") || has_suffix(path, "yml");
+    let bytes = (yaml && path.is_file()).then(|| read(path).ok())??;
+    let text = String::from_utf8_lossy(&bytes);
+    Some(text.trim_start_matches('\u{feff}').to_string())
+}
+
+/// Returns whether a YAML text has a key at its top level.
+pub(super) fn has_key(yaml: &str, key: &str) -> bool {
+    yaml.lines().any(|line| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':')))
+}
+
 /// Returns the entries of a folder in the order of their names, without hidden
 /// ones; none where the folder cannot be listed.
 pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {

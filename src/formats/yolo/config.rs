@@ -48,15 +48,8 @@ const MOST_KEYPOINTS: u64 = 10_000;
 
 /// Returns whether a file is the `data.yaml` of a YOLO dataset, by its keys.
 pub(super) fn is_config(path: &Path) -> bool {
-    let yaml = files::has_suffix(path, "yaml") || files::has_suffix(path, "yml");
-    if !yaml || !path.is_file() {
-        return false;
-    }
-    let Ok(bytes) = files::read(path) else { return false };
-    let text = String::from_utf8_lossy(&bytes);
-    let has = |key: &str| {
-        (text.lines()).any(|line| line.strip_prefix(key).is_some_and(|l| l.starts_with(':')))
-    };
+    let Some(text) = files::yaml_text(path) else { return false };
+    let has = |key: &str| files::has_key(&text, key);
     (has("names") || has("nc")) && (has("train") || has("val") || has("test"))
 }
 
