@@ -1,0 +1,81 @@
+//! Reverse-mode differentiation: adds to a graph the nodes that compute gradients.
+//!
+//! Takes a loss of one value and the values to differentiate by; gives their gradients. Walks
+//! the nodes backwards once; each operator states its own gradient in the same language.
+
+use super::graph::{Graph, GraphError, Node, Origin, Value};
+use super::operator::Step;
+use super::shape::TensorType;
+
+/// Adds the nodes that compute the gradient of `loss` by each value of `by`, and returns these
+/// gradients; `None` where the loss does not depend on it.
+///
+/// # Shapes
+/// `loss`: one element of any rank. Each gradient has the shape of its value.
+///
+/// # Errors
+/// [`GraphError::NotScalar`]; [`GraphError::NoGradient`], which names the node, where a path
+/// from `by` to `loss` leads through an operator without a gradient.
+pub fn gradients(
+    graph: &mut Graph,
+    loss: Value,
+    by: &[Value],
+) -> Result<Vec<Option<Value>>, GraphError> {
+    let tensor: TensorType = graph.tensor(loss).clone();
+    if tensor.volume() != 1 {
+        return Err(GraphError::NotScalar(tensor));
+    }
+    let needed = depends_on(graph, by);
+    let mut sums: Vec<Option<Value>> = vec![None; graph.len()];
+    sums[loss.0] = Some(graph.constant(&tensor.shape, vec![1.0]));
+
+    for index in (0..graph.nodes().len()).rev() {
+        let node: Node = graph.nodes()[index].clone();
+        let gradients: Vec<_> = node.outputs.iter().map(|value| sums[value.0]).collect();
+        let wanted: Vec<bool> = node.inputs.iter().map(|value| needed[value.0]).collect();
+        if gradients.iter().all(Option::is_none) || !wanted.contains(&true) {
+            continue;
+        }
+        let step = Step {
+            inputs: node.inputs.clone(),
+            outputs: node.outputs.clone(),
+            gradients,
+            wanted: wanted.clone(),
+        };
+        let scope = format!("{}.grad", node.scope);
+        let found = graph
+            .scoped(scope.trim_start_matches('.'), |graph| node.operator.gradient(graph, &step));
+        let found = found.map_err(|error| match error {
+            GraphError::NoGradient { operator, .. } => {
+                GraphError::NoGradient { operator, scope: node.scope.clone() }
+            }
+            other => other,
+        })?;
+        for ((&input, wanted), gradient) in node.inputs.iter().zip(wanted).zip(found) {
+            let Some(gradient) = gradient.filter(|_| wanted) else { continue };
+            debug_assert_eq!(graph.shape(gradient), graph.shape(input), "{:?}", node.operator);
+            sums[input.0] = Some(match sums[input.0] {
+                Some(sum) => graph.add(sum, gradient)?,
+                None => gradient,
+            });
+        }
+    }
+    Ok(by.iter().map(|value| sums[value.0]).collect())
+}
+
+/// Says for each value whether it depends on one of `by`.
+fn depends_on(graph: &Graph, by: &[Value]) -> Vec<bool> {
+    let mut depends = vec![false; graph.len()];
+    for value in by {
+        depends[value.0] = true;
+    }
+    for node in graph.nodes() {
+        if node.inputs.iter().any(|value| depends[value.0]) {
+            for output in &node.outputs {
+                depends[output.0] = true;
+            }
+        }
+    }
+    debug_assert!(by.iter().all(|&value| !matches!(graph.origin(value), Origin::Constant(_))));
+    depends
+}
