@@ -233,9 +233,9 @@ mod tests {
     #[test]
     fn gradient() {
         use Activation::{HardSigmoid, HardSwish, Identity, Relu, Relu6, Sigmoid, Silu, Softplus};
-        // From −5.5 to 7.7, and away from the kinks at −3, 0, 3 and 6.
-        let elements: Vec<f32> = (0..40).map(|index| 0.34 * index as f32 - 5.55).collect();
-        let x = Tensor { shape: vec![4, 10], elements };
+        // From −5.85 to 7.05, 0.15 or more from the kinks at −3, 0, 3 and 6.
+        let elements: Vec<f32> = (0..44).map(|index| 0.3 * index as f32 - 5.85).collect();
+        let x = Tensor { shape: vec![4, 11], elements };
         for function in [Identity, Sigmoid, Silu, Relu, Relu6, HardSigmoid, HardSwish, Softplus] {
             check::gradient_at(vec![("x".to_owned(), x.clone())], |graph, x| {
                 graph.apply(Activate { function }, &[x[0]])
