@@ -299,6 +299,22 @@ impl Emit {
         self.op("Slice", &[x, numbers[0], numbers[1], numbers[2], numbers[3]], &shape, vec![])
     }
 
+    /// Takes `start..end` along each axis.
+    pub fn cut(&mut self, x: Arg, start: &[usize], end: &[usize]) -> Arg {
+        let whole = self.shape(x).to_vec();
+        let axes: Vec<usize> =
+            (0..whole.len()).filter(|&axis| start[axis] > 0 || end[axis] < whole[axis]).collect();
+        if axes.is_empty() {
+            return x;
+        }
+        let shape: Shape = start.iter().zip(end).map(|(start, end)| end - start).collect();
+        let pick = |numbers: &[usize]| axes.iter().map(|&a| numbers[a] as i64).collect::<Vec<_>>();
+        let (starts, ends) = (pick(start), pick(end));
+        let axes: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
+        let [starts, ends, axes] = [starts, ends, axes].map(|numbers| self.integers(&numbers));
+        self.op("Slice", &[x, starts, ends, axes], &shape, vec![])
+    }
+
     /// Joins tensors along one axis.
     pub fn concat(&mut self, parts: &[Arg], axis: usize) -> Arg {
         let mut shape = self.shape(parts[0]).to_vec();
@@ -413,14 +429,52 @@ impl Emit {
         self.scope.push_str(scope);
     }
 
+    /// Returns the graph without nodes that nothing needs, and without outputs that a node may
+    /// leave out: a lowering writes all, whatever is used of it.
     pub(super) fn finish(self) -> Lowered {
-        self.graph
+        let mut graph = self.graph;
+        let mut needed = vec![false; graph.args.len()];
+        for output in &graph.outputs {
+            needed[output.0] = true;
+        }
+        let mut kept = Vec::new();
+        for mut node in graph.nodes.into_iter().rev() {
+            if !node.outputs.iter().any(|output| needed[output.0]) {
+                continue;
+            }
+            let unused = node.outputs.get(1).is_some_and(|arg| !needed[arg.0]);
+            if node.operator == "MaxPool" && unused && may_omit_places(&node, self.provider) {
+                node.outputs.truncate(1);
+            }
+            for input in node.inputs.iter().flatten() {
+                needed[input.0] = true;
+            }
+            kept.push(node);
+        }
+        kept.reverse();
+        graph.nodes = kept;
+        graph.initializers.retain(|initializer| needed[initializer.arg.0]);
+        graph
     }
 
     fn arg(&mut self, name: String, tensor: TensorType) -> Arg {
         self.graph.args.push((name, tensor));
         Arg(self.graph.args.len() - 1)
     }
+}
+
+/// Says whether a `MaxPool` may leave out the places of its maxima, which makes it faster and
+/// lets more runtimes take it. On CUDA it is then cuDNN's, which knows one padding for both
+/// sides.
+fn may_omit_places(node: &LoweredNode, provider: Provider) -> bool {
+    let symmetric = node.attributes.iter().any(|(name, attribute)| match attribute {
+        Attribute::Ints(pads) if *name == "pads" => {
+            let (before, after) = pads.split_at(pads.len() / 2);
+            before == after
+        }
+        _ => false,
+    });
+    provider == Provider::Cpu || symmetric
 }
 
 /// Whether axes that are summed over stay, with extent 1.

@@ -22,6 +22,7 @@
 //! ```
 
 mod autodiff;
+mod elementwise;
 mod emit;
 mod encode;
 mod graph;

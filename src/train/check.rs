@@ -207,3 +207,27 @@ pub(crate) fn random(count: usize, seed: u64) -> Vec<f32> {
         })
         .collect()
 }
+
+/// Returns inputs between 1 and 2, for functions that are not defined everywhere.
+pub(crate) fn positive(shapes: &[&[usize]]) -> Vec<(String, Tensor)> {
+    let mut inputs = random_inputs(shapes);
+    for (_, tensor) in &mut inputs {
+        tensor.elements.iter_mut().for_each(|element| *element = 0.5 * *element + 1.5);
+    }
+    inputs
+}
+
+/// Returns inputs whose elements lie 0.1 or more apart, in any order and around 0, for
+/// functions that compare them. The places of several inputs follow each other.
+pub(crate) fn distinct(shapes: &[&[usize]]) -> Vec<(String, Tensor)> {
+    let mut inputs = random_inputs(shapes);
+    let count: usize = inputs.iter().map(|(_, tensor)| tensor.elements.len()).sum();
+    let keys = random(count, 11);
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by(|&a, &b| keys[a].total_cmp(&keys[b]));
+    let elements = inputs.iter_mut().flat_map(|(_, tensor)| &mut tensor.elements);
+    for (element, place) in elements.zip(order) {
+        *element = 0.1 * (place as f32 - (count / 2) as f32) + 0.05;
+    }
+    inputs
+}

@@ -1,6 +1,6 @@
 //! Activation functions: applied on their own, or within a batch normalisation.
 
-use super::same;
+use crate::onnx::elementwise::same;
 use crate::onnx::{
     Arg, Attribute, Emit, Graph, GraphError, Lowering, MICROSOFT, Operator, Provider, Step,
     TensorType, Value, always,

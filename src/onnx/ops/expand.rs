@@ -1,6 +1,6 @@
 //! Repetition along axes.
 
-use super::unrepeat;
+use crate::onnx::elementwise::unrepeat;
 use crate::onnx::{
     Graph, GraphError, Lowering, Operator, Provider, Step, TensorType, Value, always, broadcast,
 };

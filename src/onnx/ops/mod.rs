@@ -1,57 +1,54 @@
 //! The semantic operators: one file each, with attributes, output shape, gradient, lowerings
 //! and test.
 
-use super::graph::{Graph, GraphError, Value};
-use super::shape::{TensorType, broadcast, repeated_axes};
-
 mod activation;
 mod add;
+mod average_pool;
+mod batch_norm;
 mod batch_norm_train;
+mod concat;
 mod conv;
 mod conv_transpose;
 mod conv_weight_grad;
+mod div;
+mod exp;
 mod expand;
+mod log;
 mod matmul;
+mod max_pool;
 mod mul;
+mod neg;
+mod pad;
+mod reduce_mean;
 mod reduce_sum;
 mod reshape;
+mod slice;
+mod sqrt;
+mod sub;
 mod transpose;
 
 pub use activation::{Activate, ActivateGrad, Activation};
 pub use add::Add;
+pub use average_pool::{AveragePool, Border};
+pub use batch_norm::{BatchNorm, BatchNormGrad, BatchNormVectors};
 pub use batch_norm_train::{BatchNormTrain, BatchNormTrainGrad, BatchNormTrained};
+pub use concat::Concat;
 pub use conv::Conv;
 pub use conv_transpose::ConvTranspose;
 pub use conv_weight_grad::ConvWeightGrad;
+pub use div::Div;
+pub use exp::Exp;
 pub use expand::Expand;
+pub use log::Log;
 pub use matmul::MatMul;
+pub use max_pool::{MaxPool, MaxPoolGrad, Window};
 pub use mul::Mul;
+pub use neg::Neg;
+pub use pad::Pad;
+pub use reduce_mean::ReduceMean;
 pub use reduce_sum::ReduceSum;
 pub use reshape::Reshape;
+pub use slice::Slice;
+pub use sqrt::Sqrt;
+pub use sub::Sub;
 pub use transpose::Transpose;
-
-/// Returns the type of an elementwise result of two inputs.
-fn elementwise(inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-    let [a, b] = inputs else { return Err("takes two inputs".to_owned()) };
-    if a.dtype != b.dtype {
-        return Err("both inputs need one element type".to_owned());
-    }
-    let shape = broadcast(&a.shape, &b.shape).ok_or("shapes do not fit together")?;
-    Ok(vec![a.with_shape(&shape)])
-}
-
-/// Returns the type of an elementwise result of one input.
-fn same(inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-    match inputs {
-        [x] => Ok(vec![(*x).clone()]),
-        _ => Err("takes one input".to_owned()),
-    }
-}
-
-/// Sums a gradient over the axes along which its input was repeated.
-fn unrepeat(graph: &mut Graph, gradient: Value, input: Value) -> Result<Value, GraphError> {
-    let shape = graph.shape(input).to_vec();
-    let axes = repeated_axes(&shape, graph.shape(gradient));
-    let sum = if axes.is_empty() { gradient } else { graph.reduce_sum(gradient, &axes)? };
-    graph.reshape(sum, &shape)
-}

@@ -1,6 +1,6 @@
 //! Elementwise product.
 
-use super::{elementwise, unrepeat};
+use crate::onnx::elementwise::{elementwise, unrepeat};
 use crate::onnx::{
     Graph, GraphError, Lowering, Operator, Provider, Step, TensorType, Value, always,
 };
