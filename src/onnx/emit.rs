@@ -248,6 +248,13 @@ impl Emit {
         self.op("Transpose", &[x], &shape, vec![("perm", Attribute::Ints(order))])
     }
 
+    /// Limits elements to `low..=high`.
+    pub fn clip(&mut self, x: Arg, low: f32, high: f32) -> Arg {
+        let (low, high) = (self.scalar(low), self.scalar(high));
+        let shape = self.shape(x).to_vec();
+        self.op("Clip", &[x, low, high], &shape, vec![])
+    }
+
     /// Adds the sum over `axes`, which are kept with extent 1 or dropped.
     pub fn reduce_sum(&mut self, x: Arg, axes: &[usize], keep: Keep) -> Arg {
         let shape = keep.shape(self.shape(x), axes);

@@ -26,6 +26,7 @@ mod elementwise;
 mod emit;
 mod encode;
 mod graph;
+mod in_place;
 mod operator;
 pub mod ops;
 mod proto;
@@ -37,5 +38,6 @@ pub use emit::{
 };
 pub use encode::{CustomOperators, Encoding, Precision, encode, is_custom, lower};
 pub use graph::{Constant, Graph, GraphError, Node, Origin, Value};
+pub use in_place::{OverwriteError, check_in_place};
 pub use operator::{AnyOperator, Lowering, Operator, Provider, Step, always};
 pub use shape::{DType, Shape, TensorType, broadcast, repeated_axes, volume};

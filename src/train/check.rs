@@ -179,7 +179,15 @@ fn outputs(
     let model = encode(&graph, encoding).expect("a graph that can be written");
     let lowered = lower(&graph, encoding).expect("a graph that can be written");
     debug_assert!(lowered.inputs.iter().all(|&arg| lowered.tensor(arg).dtype == DType::F32));
-    run_once(super::runtime::environment(), &model, inputs).expect("a model that runs")
+    run(&model, inputs)
+}
+
+/// Runs a model once on the CPU provider.
+///
+/// # Panics
+/// When it does not run.
+pub(crate) fn run(model: &[u8], inputs: &[(String, Tensor)]) -> BTreeMap<String, Tensor> {
+    run_once(super::runtime::environment(), model, inputs).expect("a model that runs")
 }
 
 fn random_inputs(shapes: &[&[usize]]) -> Vec<(String, Tensor)> {

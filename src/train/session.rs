@@ -1,10 +1,12 @@
-//! A compiled graph that can be run.
+//! Compiled graphs.
 //!
-//! Takes the bytes of a model; gives outputs for inputs.
+//! Takes the bytes of a model and a device; gives a session that can be bound and run.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use ort::environment::Environment;
+use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::Tensor as OrtTensor;
@@ -20,27 +22,79 @@ pub struct Tensor {
     pub elements: Vec<f32>,
 }
 
-/// Runs a model once: `inputs` by name; returns all outputs by name.
+/// Why a session cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// ONNX Runtime does not take the graph or the options.
+    #[error("ONNX Runtime does not take the graph: {0}")]
+    Compile(#[from] ort::Error),
+}
+
+/// Makes sessions on one device, with one choice of threads.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    environment: Environment,
+    threads: usize,
+    profile: Option<PathBuf>,
+}
+
+impl Sessions {
+    /// Returns a maker of sessions on the CPU with `threads` threads.
+    pub fn new(environment: &Environment, threads: usize) -> Self {
+        Sessions { environment: environment.clone(), threads, profile: None }
+    }
+
+    /// Writes a profile of the sessions made from now on to files that begin with `path`.
+    pub fn with_profile(mut self, path: &Path) -> Self {
+        self.profile = Some(path.to_owned());
+        self
+    }
+
+    /// Compiles a model.
+    ///
+    /// # Errors
+    /// [`SessionError::Compile`].
+    pub fn compile(&self, model: &[u8]) -> Result<Session, SessionError> {
+        let mut builder = Session::builder(&self.environment)?
+            .with_optimization_level(GraphOptimizationLevel::All)
+            .map_err(ort::Error::from)?
+            .with_intra_threads(self.threads)
+            .map_err(ort::Error::from)?
+            // The pattern would keep the arena of the first run beside the planned block.
+            .with_memory_pattern(false)
+            .map_err(ort::Error::from)?;
+        if let Some(path) = &self.profile {
+            builder = builder.with_profiling(path).map_err(ort::Error::from)?;
+        }
+        Ok(builder.commit_from_memory(model)?)
+    }
+
+    /// Returns the allocator of the device that a session runs on.
+    ///
+    /// # Errors
+    /// ONNX Runtime's.
+    pub fn allocator(&self, session: &Session) -> ort::Result<Allocator> {
+        let memory =
+            MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::Default)?;
+        Allocator::new(session, memory)
+    }
+}
+
+/// Runs a model once on the CPU: `inputs` by name; returns all outputs by name.
 ///
 /// # Errors
-/// ONNX Runtime's.
+/// [`SessionError`].
 pub fn run_once(
     environment: &Environment,
     model: &[u8],
     inputs: &[(String, Tensor)],
-) -> ort::Result<BTreeMap<String, Tensor>> {
-    let mut session = Session::builder(environment)?
-        .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_intra_threads(2)?
-        .with_memory_pattern(false)?
-        .commit_from_memory(model)?;
+) -> Result<BTreeMap<String, Tensor>, SessionError> {
+    let mut session = Sessions::new(environment, 2).compile(model)?;
     let mut feeds = Vec::new();
     for (name, tensor) in inputs {
         let shape: Vec<i64> = tensor.shape.iter().map(|&extent| extent as i64).collect();
-        feeds.push((
-            name.as_str(),
-            OrtTensor::from_array((shape, tensor.elements.clone()))?.into_dyn(),
-        ));
+        let value = OrtTensor::from_array((shape, tensor.elements.clone()))?;
+        feeds.push((name.as_str(), value.into_dyn()));
     }
     let outputs = session.run(feeds)?;
     let mut results = BTreeMap::new();

@@ -54,10 +54,10 @@ impl Activation {
                 emit.node(MICROSOFT, "QuickGelu", &[Some(u)], vec![tensor], alpha)[0]
             }
             Activation::Relu => emit.unary("Relu", u),
-            Activation::Relu6 => clip(emit, u, 0.0, 6.0),
+            Activation::Relu6 => emit.clip(u, 0.0, 6.0),
             Activation::HardSigmoid => {
                 let line = line(emit, u, 1.0 / 6.0, 0.5);
-                clip(emit, line, 0.0, 1.0)
+                emit.clip(line, 0.0, 1.0)
             }
             Activation::HardSwish => {
                 let gate = Activation::HardSigmoid.emit(emit, u);
@@ -113,12 +113,6 @@ impl Activation {
             }
         }
     }
-}
-
-fn clip(emit: &mut Emit, u: Arg, low: f32, high: f32) -> Arg {
-    let (low, high) = (emit.scalar(low), emit.scalar(high));
-    let shape = emit.shape(u).to_vec();
-    emit.op("Clip", &[u, low, high], &shape, vec![])
 }
 
 fn line(emit: &mut Emit, u: Arg, slope: f32, offset: f32) -> Arg {

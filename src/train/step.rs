@@ -1,0 +1,723 @@
+//! Training steps on a device: the forward and backward pass, and the update, as two sessions
+//! that share parameters, gradients and statistics without a copy.
+//!
+//! Takes a graph of one pass and the settings of an update; gives a [`Trainer`] that is fed
+//! batches and keeps the whole state on the device. Reads no files, knows no schedule.
+
+use std::collections::BTreeMap;
+
+use ort::memory::Allocator;
+use ort::session::{IoBinding, Session};
+
+use super::buffers::Flat;
+use super::layout::{Layout, Place};
+use super::session::{SessionError, Sessions};
+use super::update::{
+    Average, Clipping, Optimiser, StatisticsSettings, UpdateSettings, update_graph,
+};
+use crate::onnx::{Encoding, Graph, TensorType, Value, check_in_place, encode, gradients, lower};
+
+/// A tensor that is trained.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// Its name, unique.
+    pub name: String,
+    /// The input of the graph that it is.
+    pub value: Value,
+    /// Factor of the learning rate; 0 freezes it.
+    pub rate: f32,
+    /// Weight decay.
+    pub decay: f32,
+}
+
+/// A batch normalisation's running statistics.
+#[derive(Clone, Debug)]
+pub struct Tracked {
+    /// Name of the running mean, such as `bn1.running_mean`.
+    pub mean_name: String,
+    /// Name of the running variance.
+    pub variance_name: String,
+    /// Mean of the batch, `[C]`.
+    pub mean: Value,
+    /// `1/√(v + ε)` of the batch, `[C]`.
+    pub inverse_deviation: Value,
+    /// Number of values that each mean is of: N·H·W.
+    pub count: usize,
+}
+
+/// The forward pass with its loss, before it is differentiated.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// The graph; its inputs beside the trained tensors are fed.
+    pub graph: Graph,
+    /// One value, to be made small.
+    pub loss: Value,
+    /// What is trained.
+    pub trained: Vec<Trained>,
+    /// Running statistics, empty where they are frozen.
+    pub tracked: Vec<Tracked>,
+    /// What else is read after a pass: name and value.
+    pub results: Vec<(String, Value)>,
+}
+
+/// How a trainer updates.
+#[derive(Clone, Debug)]
+pub struct TrainerSettings {
+    /// How graphs are written.
+    pub encoding: Encoding,
+    /// How parameters follow their gradients.
+    pub optimiser: Optimiser,
+    /// How gradients are limited.
+    pub clipping: Clipping,
+    /// Whether a moving average of the parameters is kept.
+    pub average: Average,
+    /// Share of a new batch in running statistics; PyTorch's default is 0.1.
+    pub statistics_momentum: f32,
+    /// `ε` of the batch normalisations.
+    pub epsilon: f32,
+}
+
+/// What an update is told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Learning rate.
+    pub learning_rate: f32,
+    /// Limit of the gradient's norm or of its elements; infinity for none.
+    pub limit: f32,
+    /// What gradients are multiplied with: one over the number of batches summed and over the
+    /// loss scale.
+    pub scale: f32,
+    /// What the moving average of the parameters keeps of its past.
+    pub average_keep: f32,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Rates { learning_rate: 1e-3, limit: f32::INFINITY, scale: 1.0, average_keep: 0.0 }
+    }
+}
+
+/// What an update says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Updated {
+    /// Norm of all gradients together, before clipping.
+    pub norm: f32,
+    /// Whether it was a finite number; if not, nothing was changed.
+    pub finite: bool,
+}
+
+/// What goes wrong with a trainer.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The graph cannot be built, differentiated or written.
+    #[error(transparent)]
+    Graph(#[from] crate::onnx::GraphError),
+    /// A state would be read after it has been overwritten.
+    #[error(transparent)]
+    Overwrite(#[from] crate::onnx::OverwriteError),
+    /// A session cannot be made.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// ONNX Runtime fails.
+    #[error("training step failed: {0}")]
+    Runtime(#[from] ort::Error),
+    /// A trained tensor does not move the loss.
+    #[error("the loss does not depend on {0}")]
+    Unused(String),
+    /// A name is not one of the inputs, results or tensors.
+    #[error("there is no {kind} `{name}`")]
+    Unknown {
+        /// `input`, `result` or `tensor`.
+        kind: &'static str,
+        /// The name asked for.
+        name: String,
+    },
+    /// A number of elements does not fit.
+    #[error("`{name}` takes {expected} elements, not {found}")]
+    Length {
+        /// Name of the input or tensor.
+        name: String,
+        /// How many it has.
+        expected: usize,
+        /// How many were given.
+        found: usize,
+    },
+}
+
+/// A compiled graph and what it is bound to.
+struct Bound {
+    session: Session,
+    binding: IoBinding,
+}
+
+impl Bound {
+    fn new(session: Session) -> ort::Result<Self> {
+        let binding = session.create_binding()?;
+        Ok(Bound { session, binding })
+    }
+
+    fn run(&mut self) -> ort::Result<()> {
+        self.session.run_binding(&self.binding).map(drop)
+    }
+}
+
+/// Memory by name.
+type Flats = BTreeMap<String, Flat>;
+
+/// The state of a training on a device, and the two sessions that move it.
+pub struct Trainer {
+    // Sessions come first: they are dropped before the memory that they are bound to.
+    pass: Bound,
+    update: Bound,
+    layout: Layout,
+    statistics: Layout,
+    /// Name of each running variance → name of the mean beside it.
+    variances: BTreeMap<String, String>,
+    vectors: Flats,
+    scalars: Flats,
+    fed: Flats,
+    results: Flats,
+    steps: u64,
+    averaged: Average,
+    means: &'static [&'static str],
+}
+
+impl std::fmt::Debug for Trainer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trainer")
+            .field("tensors", &self.layout.places().len())
+            .field("elements", &self.layout.len())
+            .field("steps", &self.steps)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Trainer {
+    /// Differentiates the forward pass, compiles both graphs and allocates the state, all 0.
+    ///
+    /// # Errors
+    /// [`StepError`] when a graph cannot be written, compiled or bound.
+    pub fn new(
+        sessions: &Sessions,
+        mut forward: Forward,
+        settings: &TrainerSettings,
+    ) -> Result<Self, StepError> {
+        let layout = Layout::new(shapes(&forward.graph, &forward.trained, |t| (&t.name, t.value)));
+        let statistics =
+            Layout::new(shapes(&forward.graph, &forward.tracked, |t| (&t.mean_name, t.mean)));
+        let pass = pass_graph(&mut forward)?;
+        let pass = Bound::new(sessions.compile(&encode(pass, &settings.encoding)?)?)?;
+
+        let tracked = (!forward.tracked.is_empty()).then_some(StatisticsSettings {
+            len: statistics.len(),
+            momentum: settings.statistics_momentum,
+            epsilon: settings.epsilon,
+        });
+        let update = update_graph(&UpdateSettings {
+            optimiser: settings.optimiser,
+            clipping: settings.clipping,
+            rows: layout.rows(),
+            statistics: tracked,
+            average: settings.average,
+        })?;
+        check_states(&update, &settings.encoding)?;
+        let compiled = sessions.compile(&encode(&update, &settings.encoding)?)?;
+        let update_inputs: Vec<(String, TensorType)> = named_inputs(&update);
+        let update = Bound::new(compiled)?;
+
+        let mut trainer = Trainer {
+            pass,
+            update,
+            variances: forward
+                .tracked
+                .iter()
+                .map(|t| (t.variance_name.clone(), t.mean_name.clone()))
+                .collect(),
+            vectors: Flats::new(),
+            scalars: Flats::new(),
+            fed: Flats::new(),
+            results: Flats::new(),
+            steps: 0,
+            averaged: settings.average,
+            means: settings.optimiser.means(),
+            layout,
+            statistics,
+        };
+        trainer.bind_update(sessions, &update_inputs)?;
+        trainer.bind_pass(sessions, &forward)?;
+        trainer.set_rows(&forward)?;
+        Ok(trainer)
+    }
+
+    /// Gives an input of the pass its elements for the next run.
+    ///
+    /// # Errors
+    /// [`StepError::Unknown`] and [`StepError::Length`].
+    pub fn feed(&mut self, name: &str, elements: &[f32]) -> Result<(), StepError> {
+        let flat = self.fed.get_mut(name).ok_or_else(|| unknown("input", name))?;
+        if flat.len() != elements.len() {
+            return Err(length(name, flat.len(), elements.len()));
+        }
+        Ok(flat.write(0, elements)?)
+    }
+
+    /// Runs the forward and backward pass on what was fed: gradients replace the former ones.
+    ///
+    /// # Errors
+    /// [`StepError::Runtime`].
+    pub fn pass(&mut self) -> Result<(), StepError> {
+        Ok(self.pass.run()?)
+    }
+
+    /// Moves the parameters by the gradients and counts a step, unless a gradient is not
+    /// finite.
+    ///
+    /// # Errors
+    /// [`StepError::Runtime`].
+    pub fn update(&mut self, rates: &Rates) -> Result<Updated, StepError> {
+        let step = (self.steps + 1) as f32;
+        let numbers = [
+            ("learning_rate", rates.learning_rate),
+            ("limit", rates.limit),
+            ("scale", rates.scale),
+            ("average_keep", rates.average_keep),
+            ("step", step),
+        ];
+        for (name, number) in numbers {
+            if let Some(scalar) = self.scalars.get_mut(name) {
+                scalar.write(0, &[number])?;
+            }
+        }
+        self.update.run()?;
+        let norm = self.scalars["norm"].read(0, 1)?[0];
+        let finite = self.scalars["finite"].read(0, 1)?[0] > 0.5;
+        self.steps += u64::from(finite);
+        Ok(Updated { norm, finite })
+    }
+
+    /// Returns the elements of a result of the last pass.
+    ///
+    /// # Errors
+    /// [`StepError::Unknown`].
+    pub fn result(&self, name: &str) -> Result<Vec<f32>, StepError> {
+        let flat = self.results.get(name).ok_or_else(|| unknown("result", name))?;
+        Ok(flat.read(0, flat.len())?)
+    }
+
+    /// Sets a tensor of the model: a trained one, whose moving average follows, a running mean
+    /// or a running variance.
+    ///
+    /// # Errors
+    /// [`StepError::Unknown`] and [`StepError::Length`].
+    pub fn set(&mut self, name: &str, elements: &[f32]) -> Result<(), StepError> {
+        if self.layout.place(name).is_some() {
+            if self.averaged == Average::Exponential {
+                self.set_vector("average", name, elements)?;
+            }
+            return self.set_vector("parameters", name, elements);
+        }
+        let (vector, place) = self.statistic(name).ok_or_else(|| unknown("tensor", name))?;
+        let (start, volume) = (place.start(), place.volume());
+        if volume != elements.len() {
+            return Err(length(name, volume, elements.len()));
+        }
+        let flat = self.vectors.get_mut(vector).ok_or_else(|| unknown("tensor", name))?;
+        Ok(flat.write(start, elements)?)
+    }
+
+    /// Returns the elements of a tensor of the model: a trained one, a running mean or a
+    /// running variance.
+    ///
+    /// # Errors
+    /// [`StepError::Unknown`].
+    pub fn get(&self, name: &str) -> Result<Vec<f32>, StepError> {
+        if self.layout.place(name).is_some() {
+            return self.vector("parameters", name);
+        }
+        let (vector, place) = self.statistic(name).ok_or_else(|| unknown("tensor", name))?;
+        let flat = self.vectors.get(vector).ok_or_else(|| unknown("tensor", name))?;
+        Ok(flat.read(place.start(), place.volume())?)
+    }
+
+    /// Returns what one of the vectors holds for a trained tensor: `parameters`, `gradients`,
+    /// `average` or one of [`Optimiser::means`].
+    ///
+    /// # Errors
+    /// [`StepError::Unknown`].
+    pub fn vector(&self, vector: &str, name: &str) -> Result<Vec<f32>, StepError> {
+        let flat = self.vectors.get(vector).ok_or_else(|| unknown("vector", vector))?;
+        let place = self.layout.place(name).ok_or_else(|| unknown("tensor", name))?;
+        Ok(flat.read(place.start(), place.volume())?)
+    }
+
+    /// Sets what one of the vectors holds for a trained tensor, as when a checkpoint is loaded.
+    ///
+    /// # Errors
+    /// [`StepError::Unknown`] and [`StepError::Length`].
+    pub fn set_vector(
+        &mut self,
+        vector: &str,
+        name: &str,
+        elements: &[f32],
+    ) -> Result<(), StepError> {
+        let flat = self.vectors.get_mut(vector).ok_or_else(|| unknown("vector", vector))?;
+        let place = self.layout.place(name).ok_or_else(|| unknown("tensor", name))?;
+        if place.volume() != elements.len() {
+            return Err(length(name, place.volume(), elements.len()));
+        }
+        Ok(flat.write(place.start(), elements)?)
+    }
+
+    /// Returns the flat vector and the place of a running mean or variance.
+    fn statistic(&self, name: &str) -> Option<(&'static str, &Place)> {
+        match self.variances.get(name) {
+            Some(mean) => Some(("running_variance", self.statistics.place(mean)?)),
+            None => Some(("running_mean", self.statistics.place(name)?)),
+        }
+    }
+
+    /// Returns where the trained tensors lie.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Returns the number of updates that moved the parameters.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Sets the number of updates done, as when a checkpoint is loaded.
+    pub fn set_steps(&mut self, steps: u64) {
+        self.steps = steps;
+    }
+
+    /// Returns the names of the optimiser's own vectors.
+    pub fn means(&self) -> &'static [&'static str] {
+        self.means
+    }
+
+    fn bind_update(
+        &mut self,
+        sessions: &Sessions,
+        inputs: &[(String, TensorType)],
+    ) -> Result<(), StepError> {
+        for (name, tensor) in inputs {
+            let flat = Flat::new(sessions.allocator(&self.update.session)?, tensor.volume())?;
+            self.update.binding.bind_input(name, &flat.view(0, &tensor.shape)?)?;
+            let state = format!("{name}'");
+            if self.update.session.outputs().iter().any(|output| output.name() == state) {
+                self.update.binding.bind_output(state, flat.view(0, &tensor.shape)?)?;
+            }
+            match tensor.rank() {
+                0 => self.scalars.insert(name.clone(), flat),
+                _ => self.vectors.insert(name.clone(), flat),
+            };
+        }
+        for name in ["norm", "finite"] {
+            let flat = Flat::new(sessions.allocator(&self.update.session)?, 1)?;
+            self.update.binding.bind_output(name, flat.view(0, &[])?)?;
+            self.scalars.insert(name.to_owned(), flat);
+        }
+        Ok(())
+    }
+
+    fn bind_pass(&mut self, sessions: &Sessions, forward: &Forward) -> Result<(), StepError> {
+        let allocator = |pass: &Bound| -> Result<Allocator, StepError> {
+            Ok(sessions.allocator(&pass.session)?)
+        };
+        let (parameters, gradients) = (&self.vectors["parameters"], &self.vectors["gradients"]);
+        for place in self.layout.places() {
+            let view = parameters.view(place.start(), &place.shape)?;
+            self.pass.binding.bind_input(&place.name, &view)?;
+            let view = gradients.view(place.start(), &place.shape)?;
+            self.pass.binding.bind_output(gradient_name(&place.name), view)?;
+        }
+        if !self.statistics.is_empty() {
+            let (means, inverses) = (&self.vectors["batch_mean"], &self.vectors["batch_inverse"]);
+            for place in self.statistics.places() {
+                let view = means.view(place.start(), &place.shape)?;
+                self.pass.binding.bind_output(batch_name(&place.name), view)?;
+                let view = inverses.view(place.start(), &place.shape)?;
+                self.pass.binding.bind_output(inverse_name(&place.name), view)?;
+            }
+        }
+        for (name, tensor) in named_inputs(&forward.graph) {
+            if self.layout.place(&name).is_some() {
+                continue;
+            }
+            let flat = Flat::new(allocator(&self.pass)?, tensor.volume())?;
+            self.pass.binding.bind_input(&name, &flat.view(0, &tensor.shape)?)?;
+            self.fed.insert(name, flat);
+        }
+        for (name, value) in &forward.results {
+            let tensor = forward.graph.tensor(*value);
+            let flat = Flat::new(allocator(&self.pass)?, tensor.volume())?;
+            self.pass.binding.bind_output(name, flat.view(0, &tensor.shape)?)?;
+            self.results.insert(name.clone(), flat);
+        }
+        Ok(())
+    }
+
+    /// Fills what stays the same: rate and decay of each row, and what unbiases variances.
+    fn set_rows(&mut self, forward: &Forward) -> Result<(), StepError> {
+        let trained: BTreeMap<&str, &Trained> =
+            forward.trained.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+        let rate = self.layout.by_row(|place| trained[place.name.as_str()].rate);
+        let decay = self.layout.by_row(|place| trained[place.name.as_str()].decay);
+        for (name, rows) in [("rate", rate), ("decay", decay)] {
+            if let Some(flat) = self.vectors.get_mut(name) {
+                flat.write(0, &rows)?;
+            }
+        }
+        let Some(unbias) = self.vectors.get_mut("unbias") else { return Ok(()) };
+        for (place, tracked) in self.statistics.places().iter().zip(&forward.tracked) {
+            let count = tracked.count as f32;
+            let factor = if tracked.count > 1 { count / (count - 1.0) } else { 1.0 };
+            unbias.write(place.start(), &vec![factor; place.volume()])?;
+        }
+        // Between tensors lie elements that no pass writes; 1/s² must be finite there.
+        let ones = vec![1.0; self.statistics.len()];
+        if let Some(inverse) = self.vectors.get_mut("batch_inverse") {
+            inverse.write(0, &ones)?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds gradients and names all outputs of a pass.
+fn pass_graph(forward: &mut Forward) -> Result<&Graph, StepError> {
+    let by: Vec<Value> = forward.trained.iter().map(|tensor| tensor.value).collect();
+    let found = gradients(&mut forward.graph, forward.loss, &by)?;
+    for (tensor, gradient) in forward.trained.iter().zip(found) {
+        let gradient = gradient.ok_or_else(|| StepError::Unused(tensor.name.clone()))?;
+        forward.graph.output(&gradient_name(&tensor.name), gradient);
+    }
+    for tracked in &forward.tracked {
+        forward.graph.output(&batch_name(&tracked.mean_name), tracked.mean);
+        forward.graph.output(&inverse_name(&tracked.mean_name), tracked.inverse_deviation);
+    }
+    for (name, value) in &forward.results {
+        forward.graph.output(name, *value);
+    }
+    Ok(&forward.graph)
+}
+
+/// Checks that every state of an update graph may be written over itself.
+fn check_states(update: &Graph, encoding: &Encoding) -> Result<(), StepError> {
+    let lowered = lower(update, encoding)?;
+    let states: Vec<_> = lowered
+        .inputs
+        .iter()
+        .filter_map(|&input| {
+            let new = format!("{}'", lowered.name(input));
+            let output = lowered.outputs.iter().find(|&&output| lowered.name(output) == new)?;
+            Some((input, *output))
+        })
+        .collect();
+    Ok(check_in_place(&lowered, &states)?)
+}
+
+fn named_inputs(graph: &Graph) -> Vec<(String, TensorType)> {
+    graph
+        .inputs()
+        .iter()
+        .filter_map(|&value| match graph.origin(value) {
+            crate::onnx::Origin::Input(name) => Some((name.clone(), graph.tensor(value).clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+fn shapes<T>(
+    graph: &Graph,
+    tensors: &[T],
+    named: impl Fn(&T) -> (&String, Value),
+) -> Vec<(String, Vec<usize>)> {
+    tensors
+        .iter()
+        .map(|tensor| {
+            let (name, value) = named(tensor);
+            (name.clone(), graph.shape(value).to_vec())
+        })
+        .collect()
+}
+
+fn gradient_name(tensor: &str) -> String {
+    format!("{tensor}.gradient")
+}
+
+fn batch_name(mean: &str) -> String {
+    format!("{mean}.batch")
+}
+
+fn inverse_name(mean: &str) -> String {
+    format!("{mean}.batch_inverse")
+}
+
+fn unknown(kind: &'static str, name: &str) -> StepError {
+    StepError::Unknown { kind, name: name.to_owned() }
+}
+
+fn length(name: &str, expected: usize, found: usize) -> StepError {
+    StepError::Length { name: name.to_owned(), expected, found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::Provider;
+    use crate::onnx::ops::{Activation, Conv, LookAhead};
+    use crate::train::check::random;
+    use crate::train::runtime;
+
+    const SHAPES: [(&str, &[usize]); 4] =
+        [("conv", &[4, 2, 3, 3]), ("bn.weight", &[4]), ("bn.bias", &[4]), ("head", &[3, 4, 1, 1])];
+
+    /// A convolution, a batch normalisation with SiLU, a convolution; squared error.
+    fn forward() -> Forward {
+        let mut graph = Graph::new();
+        let x = graph.input("x", TensorType::f32(&[2, 2, 6, 6]));
+        let target = graph.input("target", TensorType::f32(&[2, 3, 6, 6]));
+        let values = SHAPES.map(|(name, shape)| graph.input(name, TensorType::f32(shape)));
+        let same = Conv { pads: [1; 4], ..Conv::default() };
+        let y = graph.conv(x, values[0], &same).expect("shapes");
+        let norm = graph
+            .batch_norm_train(y, values[1], values[2], 1e-3, Activation::Silu)
+            .expect("shapes");
+        let y = graph.conv(norm.y, values[3], &Conv::default()).expect("shapes");
+        let error = graph.sub(y, target).expect("shapes");
+        let squares = graph.mul(error, error).expect("shapes");
+        let sum = graph.reduce_sum(squares, &[0, 1, 2, 3]).expect("shapes");
+        let loss = graph.scale(sum, 1.0 / 216.0).expect("shapes");
+        let trained = SHAPES.iter().zip(values).map(|((name, shape), value)| Trained {
+            name: (*name).to_owned(),
+            value,
+            rate: 1.0,
+            decay: if shape.len() > 1 { 0.01 } else { 0.0 },
+        });
+        Forward {
+            loss,
+            trained: trained.collect(),
+            tracked: vec![Tracked {
+                mean_name: "bn.running_mean".to_owned(),
+                variance_name: "bn.running_var".to_owned(),
+                mean: norm.mean,
+                inverse_deviation: norm.inverse_deviation,
+                count: 72,
+            }],
+            results: vec![("loss".to_owned(), loss)],
+            graph,
+        }
+    }
+
+    fn trainer(optimiser: Optimiser, clipping: Clipping, average: Average) -> Trainer {
+        let settings = TrainerSettings {
+            encoding: Encoding::plain(Provider::Cpu),
+            optimiser,
+            clipping,
+            average,
+            statistics_momentum: 0.1,
+            epsilon: 1e-3,
+        };
+        let sessions = Sessions::new(runtime::environment(), 2);
+        let mut trainer = Trainer::new(&sessions, forward(), &settings).expect("a trainer");
+        for (index, (name, shape)) in SHAPES.iter().enumerate() {
+            let mut elements = random(shape.iter().product(), index as u64);
+            if *name == "bn.weight" {
+                elements.fill(1.0);
+            }
+            trainer.set(name, &elements).expect("a tensor");
+        }
+        trainer.set("bn.running_var", &[1.0; 4]).expect("a tensor");
+        trainer.feed("x", &random(144, 10)).expect("an input");
+        trainer.feed("target", &random(216, 11)).expect("an input");
+        trainer
+    }
+
+    fn losses(trainer: &mut Trainer, rates: Rates, steps: usize) -> Vec<f32> {
+        (0..steps)
+            .map(|_| {
+                trainer.pass().expect("a pass");
+                let updated = trainer.update(&rates).expect("an update");
+                assert!(updated.finite);
+                trainer.result("loss").expect("a loss")[0]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_optimiser_makes_the_loss_small() {
+        let nesterov = Optimiser::Sgd { momentum: 0.9, look_ahead: LookAhead::Nesterov };
+        let optimisers = [Optimiser::adam_w(), Optimiser::adam(), Optimiser::sgd(), nesterov];
+        for optimiser in optimisers {
+            for clipping in [Clipping::Norm, Clipping::Value] {
+                let mut trainer = trainer(optimiser, clipping, Average::Exponential);
+                let rates = Rates { learning_rate: 0.02, limit: 1.0, ..Rates::default() };
+                let losses = losses(&mut trainer, rates, 60);
+                assert!(losses[59] < 0.7 * losses[0], "{optimiser:?} {clipping:?}: {losses:?}");
+                assert_eq!(trainer.steps(), 60);
+            }
+        }
+    }
+
+    #[test]
+    fn adam_moves_each_parameter_by_the_rate_in_its_first_step() {
+        let mut trainer = trainer(Optimiser::adam(), Clipping::Norm, Average::Off);
+        trainer.layout.place("head").expect("a tensor");
+        let before = trainer.get("bn.bias").expect("a tensor");
+        losses(&mut trainer, Rates { learning_rate: 0.01, ..Rates::default() }, 1);
+        let after = trainer.get("bn.bias").expect("a tensor");
+        let gradients = trainer.vector("gradients", "bn.bias").expect("gradients");
+        for ((before, after), gradient) in before.iter().zip(after).zip(gradients) {
+            assert!((after - before + 0.01 * gradient.signum()).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn a_gradient_that_is_not_finite_changes_nothing() {
+        let mut trainer = trainer(Optimiser::adam_w(), Clipping::Norm, Average::Exponential);
+        losses(&mut trainer, Rates::default(), 3);
+        let state = |trainer: &Trainer| -> Vec<Vec<f32>> {
+            let mut all = Vec::new();
+            for (name, _) in SHAPES {
+                for vector in ["parameters", "mean", "square"] {
+                    all.push(trainer.vector(vector, name).expect("a vector"));
+                }
+            }
+            for name in ["bn.running_mean", "bn.running_var"] {
+                all.push(trainer.get(name).expect("a tensor"));
+            }
+            all
+        };
+        let before = state(&trainer);
+        let mut x = random(144, 10);
+        x[5] = f32::NAN;
+        trainer.feed("x", &x).expect("an input");
+        trainer.pass().expect("a pass");
+        let updated = trainer.update(&Rates::default()).expect("an update");
+        assert!(!updated.finite);
+        assert_eq!(trainer.steps(), 3);
+        assert_eq!(state(&trainer), before);
+    }
+
+    #[test]
+    fn running_statistics_approach_those_of_the_batch() {
+        let mut trainer = trainer(Optimiser::sgd(), Clipping::Norm, Average::Off);
+        let rates = Rates { learning_rate: 0.0, ..Rates::default() };
+        losses(&mut trainer, rates, 1);
+        let first = trainer.get("bn.running_mean").expect("a tensor");
+        losses(&mut trainer, rates, 200);
+        let last = trainer.get("bn.running_mean").expect("a tensor");
+        for (first, last) in first.iter().zip(last) {
+            assert!((first - 0.1 * last).abs() < 1e-4, "{first} {last}");
+        }
+    }
+
+    #[test]
+    fn names_and_lengths_are_checked() {
+        let mut trainer = trainer(Optimiser::sgd(), Clipping::Norm, Average::Off);
+        assert!(matches!(trainer.feed("y", &[]), Err(StepError::Unknown { kind: "input", .. })));
+        assert!(matches!(trainer.feed("x", &[1.0]), Err(StepError::Length { .. })));
+        assert!(matches!(trainer.set("none", &[]), Err(StepError::Unknown { .. })));
+    }
+}
