@@ -22,6 +22,7 @@
 //! ```
 
 mod autodiff;
+mod dropout;
 mod elementwise;
 mod emit;
 mod encode;
@@ -33,6 +34,7 @@ mod proto;
 mod shape;
 
 pub use autodiff::gradients;
+pub use dropout::{Dropped, Mask};
 pub use emit::{
     Arg, Attribute, Emit, Initializer, Keep, LABELVET, Lowered, LoweredNode, MICROSOFT, OPSET,
 };
