@@ -93,3 +93,46 @@ fn every_rule_has_its_page() {
     }
     assert!(wrong.is_empty(), "run `UPDATE=1 cargo test --release`; pages of {wrong:?} differ");
 }
+
+#[test]
+fn operators_are_listed() {
+    let mut list = String::from(
+        "//! The semantic operators: one file each, with attributes, output shape, gradient, lowerings\n\
+         //! and test. Generated: `UPDATE=1 cargo test --release`.\n\n",
+    );
+    let mut exports = String::new();
+    for (file, public) in operators() {
+        writeln!(list, "mod {file};").expect("a string grows");
+        let names = match public.as_slice() {
+            [name] => name.clone(),
+            names => format!("{{{}}}", names.join(", ")),
+        };
+        writeln!(exports, "pub use {file}::{names};").expect("a string grows");
+    }
+    let right = hold("src/onnx/ops/mod.rs", &format!("{list}\n{exports}"));
+    assert!(right, "run `UPDATE=1 cargo test --release`, twice after adding an operator");
+}
+
+/// Returns each file of `src/onnx/ops` with the public types that it declares, sorted.
+fn operators() -> Vec<(String, Vec<String>)> {
+    let mut operators: Vec<(String, Vec<String>)> = fs::read_dir(path("src/onnx/ops"))
+        .expect("src/onnx/ops/")
+        .filter_map(|entry| {
+            let file = entry.expect("an entry").path();
+            let name = file.file_name()?.to_str()?.strip_suffix(".rs")?.to_string();
+            let text = fs::read_to_string(&file).expect("an operator's code");
+            let mut public: Vec<String> = text.lines().filter_map(declared).collect();
+            public.sort();
+            (name != "mod").then_some((name, public))
+        })
+        .collect();
+    operators.sort();
+    operators
+}
+
+/// Returns the name of the public type that a line declares.
+fn declared(line: &str) -> Option<String> {
+    let rest = line.strip_prefix("pub struct ").or_else(|| line.strip_prefix("pub enum "))?;
+    let end = rest.find(|character: char| !character.is_alphanumeric()).unwrap_or(rest.len());
+    Some(rest[..end].to_string())
+}

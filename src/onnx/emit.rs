@@ -275,6 +275,25 @@ impl Emit {
         }
     }
 
+    /// Adds the sums over places of `a · b`, both `[N, C, H, W]`, giving `[N, C]`.
+    pub fn dot_places(&mut self, a: Arg, b: Arg) -> Arg {
+        /// From so many places on, the runtime's convolution is faster on the CPU than a
+        /// product and its sum (at 64 × 64 pixels 0.64 ms instead of 1.04, at 16 × 16 slower).
+        const MANY: usize = 2048;
+        let shape = self.shape(a).to_vec();
+        let (images, size) = (shape[0] * shape[1], [shape[2], shape[3]]);
+        if self.provider == Provider::Cuda || volume(&size) < MANY {
+            let product = self.mul(a, b);
+            return self.reduce_sum(product, &[2, 3], Keep::No);
+        }
+        // Each image is convolved with a kernel of its own size, in full precision.
+        let a = self.reshape(a, &[1, images, size[0], size[1]]);
+        let b = self.reshape(b, &[images, 1, size[0], size[1]]);
+        let groups = vec![("group", Attribute::Int(images as i64))];
+        let sums = self.op("Conv", &[a, b], &[1, images, 1, 1], groups);
+        self.reshape(sums, &shape[..2])
+    }
+
     /// Adds another reduction (`ReduceMean`, `ReduceMax`, …), which has its axes as attribute.
     pub fn reduce(&mut self, operator: &'static str, x: Arg, axes: &[usize], keep: Keep) -> Arg {
         let shape = keep.shape(self.shape(x), axes);

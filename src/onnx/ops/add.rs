@@ -45,6 +45,9 @@ impl Graph {
     /// # Errors
     /// [`GraphError::Inputs`] when the shapes do not fit.
     pub fn add(&mut self, a: Value, b: Value) -> Result<Value, GraphError> {
+        let (left, right) = (self.shape(a).to_vec(), self.shape(b).to_vec());
+        let a = self.unexpanded(a, &right);
+        let b = if left == self.shape(a) { self.unexpanded(b, &left) } else { b };
         self.apply(Add, &[a, b])
     }
 }

@@ -5,8 +5,8 @@
 
 use super::activation::Activation;
 use crate::onnx::{
-    Arg, Attribute, Emit, Graph, GraphError, Lowering, Operator, Provider, Step, TensorType, Value,
-    always,
+    Arg, Attribute, Emit, Graph, GraphError, Keep, Lowering, Operator, Provider, Step, TensorType,
+    Value, always,
 };
 
 /// `y = f(u)`, `u = γ·(x − μ)/√(v + ε) + β` with the mean `μ` and the biased variance `v` of
@@ -172,8 +172,8 @@ fn primitives(op: &BatchNormTrainGrad, emit: &mut Emit, args: &[Arg]) -> Vec<Arg
         op.activation.emit_gradient(emit, d, u)
     };
     let by_offset = emit.sum_to_channels(e);
-    let product = emit.mul(e, x);
-    let with_images = emit.sum_to_channels(product);
+    let with_images = emit.dot_places(e, x);
+    let with_images = emit.reduce_sum(with_images, &[0], Keep::No);
     let with_mean = emit.mul(mean, by_offset);
     let centred = emit.sub(with_images, with_mean);
     let by_scale = emit.mul(centred, inverse);

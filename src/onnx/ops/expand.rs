@@ -2,7 +2,8 @@
 
 use crate::onnx::elementwise::unrepeat;
 use crate::onnx::{
-    Graph, GraphError, Lowering, Operator, Provider, Step, TensorType, Value, always, broadcast,
+    Graph, GraphError, Lowering, Operator, Origin, Provider, Step, TensorType, Value, always,
+    broadcast,
 };
 
 /// The input repeated along axes of extent 1, to a given shape.
@@ -57,12 +58,42 @@ impl Graph {
     }
 }
 
+impl Graph {
+    /// Returns what `x` is a repetition of, where an elementwise operator with a tensor of the
+    /// extents `beside` repeats it anyway; else `x`. Saves a pass over memory.
+    pub(in crate::onnx) fn unexpanded(&self, x: Value, beside: &[usize]) -> Value {
+        let Origin::Node(index) = *self.origin(x) else { return x };
+        let node = &self.nodes()[index];
+        let repeats = node.operator.as_any().is::<Expand>()
+            && broadcast(self.shape(node.inputs[0]), beside).as_deref() == Some(self.shape(x));
+        if repeats { node.inputs[0] } else { x }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use crate::onnx::{Encoding, Graph, Provider, TensorType, lower};
     use crate::train::check;
 
     #[test]
     fn gradient() {
-        check::gradient(&[&[3, 1]], |graph, x| graph.expand(x[0], &[2, 3, 4]));
+        check::gradient(&[&[3, 1]], |graph, x| {
+            let whole = graph.expand(x[0], &[2, 3, 4])?;
+            graph.exp(whole)
+        });
+    }
+
+    #[test]
+    fn what_is_repeated_anyway_is_not_repeated_before() {
+        let mut graph = Graph::new();
+        let x = graph.input("x", TensorType::f32(&[2, 3, 4, 4]));
+        let mean = graph.reduce_mean(x, &[2, 3]).expect("four axes");
+        let mean = graph.reshape(mean, &[2, 3, 1, 1]).expect("as many");
+        let whole = graph.expand(mean, &[2, 3, 4, 4]).expect("fits");
+        let sum = graph.add(x, whole).expect("fits");
+        let product = graph.mul(whole, sum).expect("fits");
+        graph.output("product", product);
+        let lowered = lower(&graph, &Encoding::plain(Provider::Cpu)).expect("a graph");
+        assert!(lowered.nodes.iter().all(|node| node.operator != "Expand"));
     }
 }

@@ -46,6 +46,9 @@ impl Graph {
     /// # Errors
     /// [`GraphError::Inputs`] when the shapes do not fit.
     pub fn mul(&mut self, a: Value, b: Value) -> Result<Value, GraphError> {
+        let (left, right) = (self.shape(a).to_vec(), self.shape(b).to_vec());
+        let a = self.unexpanded(a, &right);
+        let b = if left == self.shape(a) { self.unexpanded(b, &left) } else { b };
         self.apply(Mul, &[a, b])
     }
 
