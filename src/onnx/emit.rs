@@ -12,6 +12,9 @@ use super::shape::{DType, Shape, TensorType, broadcast, volume};
 
 /// Version of ONNX's operator set.
 pub const OPSET: i64 = 13;
+/// Version in which `ScatterElements` can sum; all other operators that are written here are
+/// the same in it, but for the training form of `BatchNormalization`.
+const SCATTER_OPSET: i64 = 16;
 /// Domain of ONNX Runtime's own operators.
 pub const MICROSOFT: &str = "com.microsoft";
 /// Domain of labelvet's custom operators.
@@ -83,6 +86,16 @@ impl Lowered {
     /// Returns the type of a tensor.
     pub fn tensor(&self, arg: Arg) -> &TensorType {
         &self.args[arg.0].1
+    }
+
+    /// Returns the version of ONNX's operator set that the nodes are of: [`OPSET`], or the one
+    /// that first has a sum in `ScatterElements`.
+    pub fn opset(&self) -> i64 {
+        let scatters = self
+            .nodes
+            .iter()
+            .any(|node| node.attributes.iter().any(|(name, _)| *name == "reduction"));
+        if scatters { SCATTER_OPSET } else { OPSET }
     }
 
     /// Returns the elements of a constant of integers; `None` for other tensors.

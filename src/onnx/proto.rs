@@ -8,7 +8,7 @@
 
 use prost::Message;
 
-use super::emit::{Arg, Attribute, LABELVET, Lowered, LoweredNode, MICROSOFT, OPSET};
+use super::emit::{Arg, Attribute, LABELVET, Lowered, LoweredNode, MICROSOFT};
 use super::shape::{DType, TensorType};
 
 /// Version of the file format; 8 is that of operator sets up to 17.
@@ -26,7 +26,7 @@ pub(super) fn element_type(dtype: DType) -> i32 {
 
 /// Returns the bytes of a model file.
 pub(super) fn serialise(graph: &Lowered) -> Vec<u8> {
-    let mut domains = vec![("", OPSET)];
+    let mut domains = vec![("", graph.opset())];
     for domain in [MICROSOFT, LABELVET] {
         if graph.nodes.iter().any(|node| node.domain == domain) {
             domains.push((domain, 1));

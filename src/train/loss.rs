@@ -119,6 +119,39 @@ pub fn pose_loss(
     })
 }
 
+/// Adds the cross-entropy of classes: `mean over images of −Σ t·log softmax(x)`, with targets
+/// `t` smoothed to `(1 − s)·t + s/C`.
+///
+/// # Shapes
+/// `logits, targets: [N, C]`, targets one-hot or probabilities; `weights: [N, 1]`.
+///
+/// # Source
+/// Szegedy et al. (2016), "Rethinking the Inception Architecture", section 7 (smoothing).
+///
+/// # Errors
+/// [`GraphError::Inputs`] when the shapes do not fit.
+pub fn class_loss(
+    graph: &mut Graph,
+    logits: Value,
+    targets: Value,
+    weights: Value,
+    smoothing: f32,
+) -> Result<Losses, GraphError> {
+    let shape = graph.shape(logits).to_vec();
+    let classes = shape.last().copied().unwrap_or(1).max(1);
+    let kept = graph.scale(targets, smoothing - 1.0)?;
+    let spread = graph.scalar(-smoothing / classes as f32);
+    let negative = graph.add(kept, spread)?;
+    let logs = graph.log_softmax(logits, 1)?;
+    let each = graph.mul(logs, negative)?;
+    let each = graph.reduce_sum(each, &[1])?;
+    let each = graph.reshape(each, &[shape[0], 1])?;
+    let each = weighted(graph, each, weights, &[shape[0], 1, 1], 1.0)?;
+    let zero = graph.scalar(0.0);
+    let total = graph.reduce_sum(each, &[0, 1])?;
+    Ok(Losses { total, score: total, offset: zero, each })
+}
+
 /// Adds `factor · Σ w·l / Σ w` in parts: summed over the last of three axes that the elements
 /// are cut into, `[N, K]`.
 fn weighted(

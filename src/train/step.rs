@@ -1,21 +1,17 @@
-//! Training steps on a device: the forward and backward pass, and the update, as two sessions
+//! Training steps on a device: the forward and backward pass, and the update, as sessions
 //! that share parameters, gradients and statistics without a copy.
 //!
 //! Takes a graph of one pass and the settings of an update; gives a [`Trainer`] that is fed
 //! batches and keeps the whole state on the device. Reads no files, knows no schedule.
 
-use std::collections::BTreeMap;
-
-use ort::memory::Allocator;
-use ort::session::{IoBinding, Session};
-
-use super::buffers::Flat;
-use super::layout::{Layout, Place};
+use super::layout::Layout;
 use super::session::{SessionError, Sessions};
+use super::state::{Bound, State, batch_name, gradient_name, inverse_name, sum_name};
 use super::update::{
-    Average, Clipping, Optimiser, StatisticsSettings, UpdateSettings, update_graph,
+    Average, Clipping, Optimiser, StatisticsSettings, UpdateSettings, accumulate_graph, clip_graph,
+    norms_graph, update_graph,
 };
-use crate::onnx::{Encoding, Graph, TensorType, Value, check_in_place, encode, gradients, lower};
+use crate::onnx::{Encoding, Graph, Value, check_in_place, encode, gradients, lower};
 
 /// A tensor that is trained.
 #[derive(Clone, Debug)]
@@ -71,10 +67,21 @@ pub struct TrainerSettings {
     pub clipping: Clipping,
     /// Whether a moving average of the parameters is kept.
     pub average: Average,
+    /// Whether gradients of several passes are summed before an update.
+    pub accumulation: Accumulation,
     /// Share of a new batch in running statistics; PyTorch's default is 0.1.
     pub statistics_momentum: f32,
     /// `ε` of the batch normalisations.
     pub epsilon: f32,
+}
+
+/// Whether an update follows each pass or several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accumulation {
+    /// Each pass replaces the gradients of the former.
+    Off,
+    /// Passes are summed until an update, which takes their mean.
+    Sum,
 }
 
 /// What an update is told.
@@ -82,10 +89,11 @@ pub struct TrainerSettings {
 pub struct Rates {
     /// Learning rate.
     pub learning_rate: f32,
-    /// Limit of the gradient's norm or of its elements; infinity for none.
+    /// Limit of the gradient's norm, of its elements, or of its share of the weights; infinity
+    /// for none.
     pub limit: f32,
-    /// What gradients are multiplied with: one over the number of batches summed and over the
-    /// loss scale.
+    /// What gradients are multiplied with: one over the loss scale. The mean over summed
+    /// passes is taken beside it.
     pub scale: f32,
     /// What the moving average of the parameters keeps of its past.
     pub average_keep: f32,
@@ -100,7 +108,7 @@ impl Default for Rates {
 /// What an update says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Updated {
-    /// Norm of all gradients together, before clipping.
+    /// Norm of all gradients together, before clipping; after it where it is adaptive.
     pub norm: f32,
     /// Whether it was a finite number; if not, nothing was changed.
     pub finite: bool,
@@ -144,56 +152,34 @@ pub enum StepError {
     },
 }
 
-/// A compiled graph and what it is bound to.
-struct Bound {
-    session: Session,
-    binding: IoBinding,
-}
-
-impl Bound {
-    fn new(session: Session) -> ort::Result<Self> {
-        let binding = session.create_binding()?;
-        Ok(Bound { session, binding })
-    }
-
-    fn run(&mut self) -> ort::Result<()> {
-        self.session.run_binding(&self.binding).map(drop)
-    }
-}
-
-/// Memory by name.
-type Flats = BTreeMap<String, Flat>;
-
-/// The state of a training on a device, and the two sessions that move it.
+/// The state of a training on a device, and the sessions that move it.
 pub struct Trainer {
-    // Sessions come first: they are dropped before the memory that they are bound to.
+    // Sessions are dropped before the memory that they are bound to.
     pass: Bound,
+    accumulate: Option<Bound>,
+    clip: Option<Bound>,
+    norms: Bound,
     update: Bound,
-    layout: Layout,
-    statistics: Layout,
-    /// Name of each running variance → name of the mean beside it.
-    variances: BTreeMap<String, String>,
-    vectors: Flats,
-    scalars: Flats,
-    fed: Flats,
-    results: Flats,
+    state: State,
     steps: u64,
-    averaged: Average,
+    /// Passes since the last update.
+    passes: u32,
+    average: Average,
     means: &'static [&'static str],
 }
 
 impl std::fmt::Debug for Trainer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Trainer")
-            .field("tensors", &self.layout.places().len())
-            .field("elements", &self.layout.len())
+            .field("tensors", &self.layout().places().len())
+            .field("elements", &self.layout().len())
             .field("steps", &self.steps)
             .finish_non_exhaustive()
     }
 }
 
 impl Trainer {
-    /// Differentiates the forward pass, compiles both graphs and allocates the state, all 0.
+    /// Differentiates the forward pass, compiles the graphs and allocates the state, all 0.
     ///
     /// # Errors
     /// [`StepError`] when a graph cannot be written, compiled or bound.
@@ -205,47 +191,55 @@ impl Trainer {
         let layout = Layout::new(shapes(&forward.graph, &forward.trained, |t| (&t.name, t.value)));
         let statistics =
             Layout::new(shapes(&forward.graph, &forward.tracked, |t| (&t.mean_name, t.mean)));
-        let pass = pass_graph(&mut forward)?;
-        let pass = Bound::new(sessions.compile(&encode(pass, &settings.encoding)?)?)?;
-
-        let tracked = (!forward.tracked.is_empty()).then_some(StatisticsSettings {
+        let tracked = (!statistics.is_empty()).then_some(StatisticsSettings {
             len: statistics.len(),
             momentum: settings.statistics_momentum,
             epsilon: settings.epsilon,
         });
+        let sums = settings.accumulation == Accumulation::Sum;
         let update = update_graph(&UpdateSettings {
             optimiser: settings.optimiser,
             clipping: settings.clipping,
             rows: layout.rows(),
-            statistics: tracked,
+            statistics: tracked.filter(|_| !sums),
             average: settings.average,
         })?;
-        check_states(&update, &settings.encoding)?;
-        let compiled = sessions.compile(&encode(&update, &settings.encoding)?)?;
-        let update_inputs: Vec<(String, TensorType)> = named_inputs(&update);
-        let update = Bound::new(compiled)?;
-
+        let variances =
+            forward.tracked.iter().map(|t| (t.variance_name.clone(), t.mean_name.clone()));
+        let mut state =
+            State::new(layout.clone(), statistics, variances.collect(), settings.accumulation);
+        let mut bind = |graph: &Graph| -> Result<Bound, StepError> {
+            check_states(graph, &settings.encoding)?;
+            let session = sessions.compile(&encode(graph, &settings.encoding)?)?;
+            let mut bound = Bound::new(session)?;
+            let allocator = || sessions.allocator(&bound.session);
+            state.bind(&allocator, &mut bound.binding, graph)?;
+            Ok(bound)
+        };
+        let pass = bind(pass_graph(&mut forward)?)?;
+        let accumulate = match settings.accumulation {
+            Accumulation::Sum => Some(bind(&accumulate_graph(layout.rows(), tracked)?)?),
+            Accumulation::Off => None,
+        };
+        let clip = match settings.clipping {
+            Clipping::Adaptive => Some(bind(&clip_graph(&layout, sum_name)?)?),
+            Clipping::Norm | Clipping::Value => None,
+        };
+        let norms = bind(&norms_graph(&layout)?)?;
+        let update = bind(&update)?;
         let mut trainer = Trainer {
             pass,
+            accumulate,
+            clip,
+            norms,
             update,
-            variances: forward
-                .tracked
-                .iter()
-                .map(|t| (t.variance_name.clone(), t.mean_name.clone()))
-                .collect(),
-            vectors: Flats::new(),
-            scalars: Flats::new(),
-            fed: Flats::new(),
-            results: Flats::new(),
+            state,
             steps: 0,
-            averaged: settings.average,
+            passes: 0,
+            average: settings.average,
             means: settings.optimiser.means(),
-            layout,
-            statistics,
         };
-        trainer.bind_update(sessions, &update_inputs)?;
-        trainer.bind_pass(sessions, &forward)?;
-        trainer.set_rows(&forward)?;
+        trainer.set_constants(&forward)?;
         Ok(trainer)
     }
 
@@ -254,19 +248,25 @@ impl Trainer {
     /// # Errors
     /// [`StepError::Unknown`] and [`StepError::Length`].
     pub fn feed(&mut self, name: &str, elements: &[f32]) -> Result<(), StepError> {
-        let flat = self.fed.get_mut(name).ok_or_else(|| unknown("input", name))?;
-        if flat.len() != elements.len() {
-            return Err(length(name, flat.len(), elements.len()));
-        }
-        Ok(flat.write(0, elements)?)
+        self.state.write_whole("input", name, elements)
     }
 
-    /// Runs the forward and backward pass on what was fed: gradients replace the former ones.
+    /// Runs the forward and backward pass on what was fed. Gradients replace the former ones,
+    /// or are added to those since the last update.
     ///
     /// # Errors
     /// [`StepError::Runtime`].
     pub fn pass(&mut self) -> Result<(), StepError> {
-        Ok(self.pass.run()?)
+        self.pass.run()?;
+        if let Some(accumulate) = &mut self.accumulate {
+            let keep = if self.passes == 0 { 0.0 } else { 1.0 };
+            self.state.write_scalar("keep", keep)?;
+            accumulate.run()?;
+            self.passes += 1;
+        } else {
+            self.passes = 1;
+        }
+        Ok(())
     }
 
     /// Moves the parameters by the gradients and counts a step, unless a gradient is not
@@ -275,24 +275,36 @@ impl Trainer {
     /// # Errors
     /// [`StepError::Runtime`].
     pub fn update(&mut self, rates: &Rates) -> Result<Updated, StepError> {
-        let step = (self.steps + 1) as f32;
         let numbers = [
             ("learning_rate", rates.learning_rate),
             ("limit", rates.limit),
-            ("scale", rates.scale),
+            ("scale", rates.scale / self.passes.max(1) as f32),
             ("average_keep", rates.average_keep),
-            ("step", step),
+            ("step", (self.steps + 1) as f32),
         ];
         for (name, number) in numbers {
-            if let Some(scalar) = self.scalars.get_mut(name) {
-                scalar.write(0, &[number])?;
-            }
+            self.state.write_scalar(name, number)?;
+        }
+        if let Some(clip) = &mut self.clip {
+            clip.run()?;
         }
         self.update.run()?;
-        let norm = self.scalars["norm"].read(0, 1)?[0];
-        let finite = self.scalars["finite"].read(0, 1)?[0] > 0.5;
+        self.passes = 0;
+        let norm = self.state.read_whole("result", "norm")?[0];
+        let finite = self.state.read_whole("result", "finite")?[0] > 0.5;
         self.steps += u64::from(finite);
         Ok(Updated { norm, finite })
+    }
+
+    /// Returns the norm of each trained tensor's gradient in the order of the layout, scaled
+    /// as the next update would scale it.
+    ///
+    /// # Errors
+    /// [`StepError::Runtime`].
+    pub fn gradient_norms(&mut self, scale: f32) -> Result<Vec<f32>, StepError> {
+        self.state.write_scalar("scale", scale / self.passes.max(1) as f32)?;
+        self.norms.run()?;
+        self.state.read_whole("result", "norms")
     }
 
     /// Returns the elements of a result of the last pass.
@@ -300,8 +312,7 @@ impl Trainer {
     /// # Errors
     /// [`StepError::Unknown`].
     pub fn result(&self, name: &str) -> Result<Vec<f32>, StepError> {
-        let flat = self.results.get(name).ok_or_else(|| unknown("result", name))?;
-        Ok(flat.read(0, flat.len())?)
+        self.state.read_whole("result", name)
     }
 
     /// Sets a tensor of the model: a trained one, whose moving average follows, a running mean
@@ -310,19 +321,10 @@ impl Trainer {
     /// # Errors
     /// [`StepError::Unknown`] and [`StepError::Length`].
     pub fn set(&mut self, name: &str, elements: &[f32]) -> Result<(), StepError> {
-        if self.layout.place(name).is_some() {
-            if self.averaged == Average::Exponential {
-                self.set_vector("average", name, elements)?;
-            }
-            return self.set_vector("parameters", name, elements);
+        if self.average == Average::Exponential && self.layout().place(name).is_some() {
+            self.state.write_vector("average", name, elements)?;
         }
-        let (vector, place) = self.statistic(name).ok_or_else(|| unknown("tensor", name))?;
-        let (start, volume) = (place.start(), place.volume());
-        if volume != elements.len() {
-            return Err(length(name, volume, elements.len()));
-        }
-        let flat = self.vectors.get_mut(vector).ok_or_else(|| unknown("tensor", name))?;
-        Ok(flat.write(start, elements)?)
+        self.state.write(name, elements)
     }
 
     /// Returns the elements of a tensor of the model: a trained one, a running mean or a
@@ -331,12 +333,7 @@ impl Trainer {
     /// # Errors
     /// [`StepError::Unknown`].
     pub fn get(&self, name: &str) -> Result<Vec<f32>, StepError> {
-        if self.layout.place(name).is_some() {
-            return self.vector("parameters", name);
-        }
-        let (vector, place) = self.statistic(name).ok_or_else(|| unknown("tensor", name))?;
-        let flat = self.vectors.get(vector).ok_or_else(|| unknown("tensor", name))?;
-        Ok(flat.read(place.start(), place.volume())?)
+        self.state.read(name)
     }
 
     /// Returns what one of the vectors holds for a trained tensor: `parameters`, `gradients`,
@@ -345,9 +342,7 @@ impl Trainer {
     /// # Errors
     /// [`StepError::Unknown`].
     pub fn vector(&self, vector: &str, name: &str) -> Result<Vec<f32>, StepError> {
-        let flat = self.vectors.get(vector).ok_or_else(|| unknown("vector", vector))?;
-        let place = self.layout.place(name).ok_or_else(|| unknown("tensor", name))?;
-        Ok(flat.read(place.start(), place.volume())?)
+        self.state.read_vector(vector, name)
     }
 
     /// Sets what one of the vectors holds for a trained tensor, as when a checkpoint is loaded.
@@ -360,25 +355,12 @@ impl Trainer {
         name: &str,
         elements: &[f32],
     ) -> Result<(), StepError> {
-        let flat = self.vectors.get_mut(vector).ok_or_else(|| unknown("vector", vector))?;
-        let place = self.layout.place(name).ok_or_else(|| unknown("tensor", name))?;
-        if place.volume() != elements.len() {
-            return Err(length(name, place.volume(), elements.len()));
-        }
-        Ok(flat.write(place.start(), elements)?)
-    }
-
-    /// Returns the flat vector and the place of a running mean or variance.
-    fn statistic(&self, name: &str) -> Option<(&'static str, &Place)> {
-        match self.variances.get(name) {
-            Some(mean) => Some(("running_variance", self.statistics.place(mean)?)),
-            None => Some(("running_mean", self.statistics.place(name)?)),
-        }
+        self.state.write_vector(vector, name, elements)
     }
 
     /// Returns where the trained tensors lie.
     pub fn layout(&self) -> &Layout {
-        &self.layout
+        self.state.layout()
     }
 
     /// Returns the number of updates that moved the parameters.
@@ -396,91 +378,25 @@ impl Trainer {
         self.means
     }
 
-    fn bind_update(
-        &mut self,
-        sessions: &Sessions,
-        inputs: &[(String, TensorType)],
-    ) -> Result<(), StepError> {
-        for (name, tensor) in inputs {
-            let flat = Flat::new(sessions.allocator(&self.update.session)?, tensor.volume())?;
-            self.update.binding.bind_input(name, &flat.view(0, &tensor.shape)?)?;
-            let state = format!("{name}'");
-            if self.update.session.outputs().iter().any(|output| output.name() == state) {
-                self.update.binding.bind_output(state, flat.view(0, &tensor.shape)?)?;
-            }
-            match tensor.rank() {
-                0 => self.scalars.insert(name.clone(), flat),
-                _ => self.vectors.insert(name.clone(), flat),
-            };
-        }
-        for name in ["norm", "finite"] {
-            let flat = Flat::new(sessions.allocator(&self.update.session)?, 1)?;
-            self.update.binding.bind_output(name, flat.view(0, &[])?)?;
-            self.scalars.insert(name.to_owned(), flat);
-        }
-        Ok(())
-    }
-
-    fn bind_pass(&mut self, sessions: &Sessions, forward: &Forward) -> Result<(), StepError> {
-        let allocator = |pass: &Bound| -> Result<Allocator, StepError> {
-            Ok(sessions.allocator(&pass.session)?)
-        };
-        let (parameters, gradients) = (&self.vectors["parameters"], &self.vectors["gradients"]);
-        for place in self.layout.places() {
-            let view = parameters.view(place.start(), &place.shape)?;
-            self.pass.binding.bind_input(&place.name, &view)?;
-            let view = gradients.view(place.start(), &place.shape)?;
-            self.pass.binding.bind_output(gradient_name(&place.name), view)?;
-        }
-        if !self.statistics.is_empty() {
-            let (means, inverses) = (&self.vectors["batch_mean"], &self.vectors["batch_inverse"]);
-            for place in self.statistics.places() {
-                let view = means.view(place.start(), &place.shape)?;
-                self.pass.binding.bind_output(batch_name(&place.name), view)?;
-                let view = inverses.view(place.start(), &place.shape)?;
-                self.pass.binding.bind_output(inverse_name(&place.name), view)?;
-            }
-        }
-        for (name, tensor) in named_inputs(&forward.graph) {
-            if self.layout.place(&name).is_some() {
-                continue;
-            }
-            let flat = Flat::new(allocator(&self.pass)?, tensor.volume())?;
-            self.pass.binding.bind_input(&name, &flat.view(0, &tensor.shape)?)?;
-            self.fed.insert(name, flat);
-        }
-        for (name, value) in &forward.results {
-            let tensor = forward.graph.tensor(*value);
-            let flat = Flat::new(allocator(&self.pass)?, tensor.volume())?;
-            self.pass.binding.bind_output(name, flat.view(0, &tensor.shape)?)?;
-            self.results.insert(name.clone(), flat);
-        }
-        Ok(())
-    }
-
     /// Fills what stays the same: rate and decay of each row, and what unbiases variances.
-    fn set_rows(&mut self, forward: &Forward) -> Result<(), StepError> {
-        let trained: BTreeMap<&str, &Trained> =
-            forward.trained.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
-        let rate = self.layout.by_row(|place| trained[place.name.as_str()].rate);
-        let decay = self.layout.by_row(|place| trained[place.name.as_str()].decay);
-        for (name, rows) in [("rate", rate), ("decay", decay)] {
-            if let Some(flat) = self.vectors.get_mut(name) {
-                flat.write(0, &rows)?;
-            }
+    fn set_constants(&mut self, forward: &Forward) -> Result<(), StepError> {
+        let of = |name: &str| forward.trained.iter().find(|tensor| tensor.name == name);
+        let rate = self.layout().by_row(|place| of(&place.name).map_or(0.0, |t| t.rate));
+        let decay = self.layout().by_row(|place| of(&place.name).map_or(0.0, |t| t.decay));
+        self.state.write_whole("vector", "rate", &rate)?;
+        self.state.write_whole("vector", "decay", &decay)?;
+        if forward.tracked.is_empty() {
+            return Ok(());
         }
-        let Some(unbias) = self.vectors.get_mut("unbias") else { return Ok(()) };
-        for (place, tracked) in self.statistics.places().iter().zip(&forward.tracked) {
-            let count = tracked.count as f32;
-            let factor = if tracked.count > 1 { count / (count - 1.0) } else { 1.0 };
-            unbias.write(place.start(), &vec![factor; place.volume()])?;
+        let places = self.state.statistics().clone();
+        let mut unbias = vec![1.0; places.len()];
+        for (place, tracked) in places.places().iter().zip(&forward.tracked) {
+            let count = tracked.count.max(2) as f32;
+            unbias[place.start()..][..place.volume()].fill(count / (count - 1.0));
         }
+        self.state.write_whole("vector", "unbias", &unbias)?;
         // Between tensors lie elements that no pass writes; 1/s² must be finite there.
-        let ones = vec![1.0; self.statistics.len()];
-        if let Some(inverse) = self.vectors.get_mut("batch_inverse") {
-            inverse.write(0, &ones)?;
-        }
-        Ok(())
+        self.state.write_whole("vector", "batch_inverse", &vec![1.0; places.len()])
     }
 }
 
@@ -502,9 +418,9 @@ fn pass_graph(forward: &mut Forward) -> Result<&Graph, StepError> {
     Ok(&forward.graph)
 }
 
-/// Checks that every state of an update graph may be written over itself.
-fn check_states(update: &Graph, encoding: &Encoding) -> Result<(), StepError> {
-    let lowered = lower(update, encoding)?;
+/// Checks that every state of a graph may be written over itself.
+fn check_states(graph: &Graph, encoding: &Encoding) -> Result<(), StepError> {
+    let lowered = lower(graph, encoding)?;
     let states: Vec<_> = lowered
         .inputs
         .iter()
@@ -515,17 +431,6 @@ fn check_states(update: &Graph, encoding: &Encoding) -> Result<(), StepError> {
         })
         .collect();
     Ok(check_in_place(&lowered, &states)?)
-}
-
-fn named_inputs(graph: &Graph) -> Vec<(String, TensorType)> {
-    graph
-        .inputs()
-        .iter()
-        .filter_map(|&value| match graph.origin(value) {
-            crate::onnx::Origin::Input(name) => Some((name.clone(), graph.tensor(value).clone())),
-            _ => None,
-        })
-        .collect()
 }
 
 fn shapes<T>(
@@ -542,30 +447,11 @@ fn shapes<T>(
         .collect()
 }
 
-fn gradient_name(tensor: &str) -> String {
-    format!("{tensor}.gradient")
-}
-
-fn batch_name(mean: &str) -> String {
-    format!("{mean}.batch")
-}
-
-fn inverse_name(mean: &str) -> String {
-    format!("{mean}.batch_inverse")
-}
-
-fn unknown(kind: &'static str, name: &str) -> StepError {
-    StepError::Unknown { kind, name: name.to_owned() }
-}
-
-fn length(name: &str, expected: usize, found: usize) -> StepError {
-    StepError::Length { name: name.to_owned(), expected, found }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::onnx::Provider;
+    use crate::onnx::TensorType;
     use crate::onnx::ops::{Activation, Conv, LookAhead};
     use crate::train::check::random;
     use crate::train::runtime;
@@ -611,11 +497,21 @@ mod tests {
     }
 
     fn trainer(optimiser: Optimiser, clipping: Clipping, average: Average) -> Trainer {
+        built(optimiser, clipping, average, Accumulation::Off)
+    }
+
+    fn built(
+        optimiser: Optimiser,
+        clipping: Clipping,
+        average: Average,
+        accumulation: Accumulation,
+    ) -> Trainer {
         let settings = TrainerSettings {
             encoding: Encoding::plain(Provider::Cpu),
             optimiser,
             clipping,
             average,
+            accumulation,
             statistics_momentum: 0.1,
             epsilon: 1e-3,
         };
@@ -650,7 +546,7 @@ mod tests {
         let nesterov = Optimiser::Sgd { momentum: 0.9, look_ahead: LookAhead::Nesterov };
         let optimisers = [Optimiser::adam_w(), Optimiser::adam(), Optimiser::sgd(), nesterov];
         for optimiser in optimisers {
-            for clipping in [Clipping::Norm, Clipping::Value] {
+            for clipping in [Clipping::Norm, Clipping::Value, Clipping::Adaptive] {
                 let mut trainer = trainer(optimiser, clipping, Average::Exponential);
                 let rates = Rates { learning_rate: 0.02, limit: 1.0, ..Rates::default() };
                 let losses = losses(&mut trainer, rates, 60);
@@ -663,7 +559,6 @@ mod tests {
     #[test]
     fn adam_moves_each_parameter_by_the_rate_in_its_first_step() {
         let mut trainer = trainer(Optimiser::adam(), Clipping::Norm, Average::Off);
-        trainer.layout.place("head").expect("a tensor");
         let before = trainer.get("bn.bias").expect("a tensor");
         losses(&mut trainer, Rates { learning_rate: 0.01, ..Rates::default() }, 1);
         let after = trainer.get("bn.bias").expect("a tensor");
@@ -698,6 +593,42 @@ mod tests {
         assert!(!updated.finite);
         assert_eq!(trainer.steps(), 3);
         assert_eq!(state(&trainer), before);
+    }
+
+    #[test]
+    fn summed_passes_update_by_their_mean() {
+        let rates = Rates { learning_rate: 0.01, limit: 0.5, ..Rates::default() };
+        let mut one = trainer(Optimiser::sgd(), Clipping::Norm, Average::Off);
+        let mut two = built(Optimiser::sgd(), Clipping::Norm, Average::Off, Accumulation::Sum);
+        for _ in 0..3 {
+            losses(&mut one, rates, 1);
+            two.pass().expect("a pass");
+            losses(&mut two, rates, 1);
+        }
+        for (name, _) in SHAPES {
+            let pair = [&one, &two].map(|trainer| trainer.get(name).expect("a tensor"));
+            for (a, b) in pair[0].iter().zip(&pair[1]) {
+                assert!((a - b).abs() < 1e-5, "{name}: {a} {b}");
+            }
+        }
+        // Two passes an update move the running statistics twice.
+        let [mean, twice] =
+            [&one, &two].map(|trainer| trainer.get("bn.running_mean").expect("a tensor")[0]);
+        assert!(twice.abs() > mean.abs());
+    }
+
+    #[test]
+    fn norms_of_tensors_make_up_the_norm_of_all() {
+        let mut trainer = trainer(Optimiser::sgd(), Clipping::Norm, Average::Off);
+        trainer.pass().expect("a pass");
+        let norms = trainer.gradient_norms(1.0).expect("norms");
+        assert_eq!(norms.len(), SHAPES.len());
+        let all = norms.iter().map(|norm| norm * norm).sum::<f32>().sqrt();
+        let updated = trainer.update(&Rates::default()).expect("an update");
+        assert!((all / updated.norm - 1.0).abs() < 1e-5);
+        let gradients = trainer.vector("gradients", "head").expect("gradients");
+        let head = gradients.iter().map(|g| g * g).sum::<f32>().sqrt();
+        assert!((head / norms[3] - 1.0).abs() < 1e-5);
     }
 
     #[test]

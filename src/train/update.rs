@@ -1,11 +1,13 @@
-//! The graph that updates all parameters from all gradients.
+//! The graphs that update all parameters from all gradients.
 //!
-//! Takes the settings of an optimiser and the size of the flat vectors; gives a graph whose
+//! Takes the settings of an optimiser and the size of the flat vectors; gives graphs whose
 //! state outputs may be bound over its state inputs. Learning rate, step, clip limit and scale
 //! are inputs, so that a schedule never builds it anew.
 
-use super::layout::ROW;
-use crate::onnx::ops::{AdamUpdate, LookAhead, RunningStatistics, SgdUpdate, Update, WeightDecay};
+use super::layout::{Layout, ROW};
+use crate::onnx::ops::{
+    AdamUpdate, LookAhead, RunningStatistics, SegmentNorms, SgdUpdate, Update, WeightDecay,
+};
 use crate::onnx::{Graph, GraphError, TensorType, Value};
 
 /// How parameters follow their gradients.
@@ -61,6 +63,9 @@ pub enum Clipping {
     Norm,
     /// Each element, to a size.
     Value,
+    /// The gradient of each unit, to a share of the unit's weights
+    /// ([`crate::onnx::ops::AdaptiveClip`]), before the update sees it.
+    Adaptive,
 }
 
 /// Running statistics that are updated, too.
@@ -121,7 +126,12 @@ pub fn update_graph(settings: &UpdateSettings) -> Result<Graph, GraphError> {
     let scale = scalar(&mut graph, "scale");
     let limit = scalar(&mut graph, "limit");
 
-    let mut norm = graph.gradient_norm(gradients, scale, limit)?;
+    // Adaptive clipping has its own graph, and its own limit.
+    let norm_limit = match settings.clipping {
+        Clipping::Adaptive => graph.scalar(f32::INFINITY),
+        Clipping::Norm | Clipping::Value => limit,
+    };
+    let mut norm = graph.gradient_norm(gradients, scale, norm_limit)?;
     if settings.clipping == Clipping::Value {
         gradients = graph.clip_value(gradients, scale, limit)?;
         norm.factor = graph.scalar(1.0);
@@ -160,22 +170,109 @@ pub fn update_graph(settings: &UpdateSettings) -> Result<Graph, GraphError> {
         graph.output("average'", moved);
     }
     if let Some(statistics) = settings.statistics {
-        let names = ["running_mean", "running_variance", "batch_mean", "batch_inverse", "unbias"];
-        let [mean, variance, of_batch, inverse, unbias] =
-            names.map(|name| graph.input(name, TensorType::f32(&[statistics.len])));
-        let operator =
-            RunningStatistics { momentum: statistics.momentum, epsilon: statistics.epsilon };
-        let [mean, variance] = graph.running_statistics(
-            operator,
-            [mean, variance],
-            [of_batch, inverse],
-            unbias,
-            norm.finite,
-        )?;
-        graph.output("running_mean'", mean);
-        graph.output("running_variance'", variance);
+        statistics_part(&mut graph, &statistics, Some(norm.finite))?;
     }
     graph.output("norm", norm.norm);
     graph.output("finite", norm.finite);
     Ok(graph)
+}
+
+/// Builds the graph that adds the gradients of one more pass to a sum, and moves the running
+/// statistics, which each pass has its own of.
+///
+/// Inputs, flat `[rows, 64]`: `gradients` (the sum, a state) and `pass_gradients`; scalar
+/// `keep`: 0 to begin a sum, else 1; those of statistics as in [`update_graph`].
+///
+/// # Errors
+/// None for sizes that [`super::layout::Layout`] gives.
+pub fn accumulate_graph(
+    rows: usize,
+    statistics: Option<StatisticsSettings>,
+) -> Result<Graph, GraphError> {
+    let mut graph = Graph::new();
+    let flat = TensorType::f32(&[rows, ROW]);
+    let sum = graph.input("gradients", flat.clone());
+    let new = graph.input("pass_gradients", flat);
+    let keep = graph.input("keep", TensorType::f32(&[]));
+    let whole = graph.add(sum, new)?;
+    // A choice, not a product: a former sum that is not finite must not stay.
+    let half = graph.scalar(0.5);
+    let adds = graph.greater(keep, half)?;
+    let sum = graph.select(adds, whole, new)?;
+    graph.output("gradients'", sum);
+    if let Some(statistics) = statistics {
+        statistics_part(&mut graph, &statistics, None)?;
+    }
+    Ok(graph)
+}
+
+/// Builds the graph that clips each tensor's gradient adaptively, in place.
+///
+/// Inputs: every tensor's parameters under its name, and gradients under the name that
+/// `gradient` gives, which are states; scalars `scale` and `limit`.
+///
+/// # Errors
+/// None for tensors of at least one element.
+pub fn clip_graph(layout: &Layout, gradient: impl Fn(&str) -> String) -> Result<Graph, GraphError> {
+    let mut graph = Graph::new();
+    let [scale, limit] = ["scale", "limit"].map(|name| graph.input(name, TensorType::f32(&[])));
+    for place in layout.places() {
+        let tensor = TensorType::f32(&place.shape);
+        let weights = graph.input(&place.name, tensor.clone());
+        let name = gradient(&place.name);
+        let gradients = graph.input(&name, tensor);
+        let clipped = graph.adaptive_clip(weights, gradients, scale, limit)?;
+        graph.output(&format!("{name}'"), clipped);
+    }
+    Ok(graph)
+}
+
+/// Builds the graph that gives the norm of each tensor's gradient, as `norms`, from the flat
+/// `gradients` and a scalar `scale`.
+///
+/// # Errors
+/// None for a layout of at least one tensor.
+pub fn norms_graph(layout: &Layout) -> Result<Graph, GraphError> {
+    let mut graph = Graph::new();
+    let gradients = graph.input("gradients", TensorType::f32(&[layout.rows(), ROW]));
+    let scale = graph.input("scale", TensorType::f32(&[]));
+    let mut tensor_of_row = vec![0; layout.rows()];
+    for (index, place) in layout.places().iter().enumerate() {
+        tensor_of_row[place.row..place.row + place.rows()].fill(index);
+    }
+    let operator = SegmentNorms { tensor_of_row, count: layout.places().len() };
+    let norms = graph.segment_norms(operator, gradients, scale)?;
+    graph.output("norms", norms);
+    Ok(graph)
+}
+
+/// Adds the update of running statistics: where `finite` says so, or else where the batch's
+/// means are finite.
+fn statistics_part(
+    graph: &mut Graph,
+    settings: &StatisticsSettings,
+    finite: Option<Value>,
+) -> Result<(), GraphError> {
+    let names = ["running_mean", "running_variance", "batch_mean", "batch_inverse", "unbias"];
+    let [mean, variance, of_batch, inverse, unbias] =
+        names.map(|name| graph.input(name, TensorType::f32(&[settings.len])));
+    let finite = match finite {
+        Some(finite) => finite,
+        None => {
+            let rows = graph.reshape(of_batch, &[settings.len / ROW, ROW])?;
+            let one = graph.scalar(1.0);
+            graph.gradient_norm(rows, one, one)?.finite
+        }
+    };
+    let operator = RunningStatistics { momentum: settings.momentum, epsilon: settings.epsilon };
+    let [mean, variance] = graph.running_statistics(
+        operator,
+        [mean, variance],
+        [of_batch, inverse],
+        unbias,
+        finite,
+    )?;
+    graph.output("running_mean'", mean);
+    graph.output("running_variance'", variance);
+    Ok(())
 }
