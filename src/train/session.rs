@@ -56,6 +56,8 @@ impl Sessions {
     /// [`SessionError::Compile`].
     pub fn compile(&self, model: &[u8]) -> Result<Session, SessionError> {
         let mut builder = Session::builder(&self.environment)?
+            .with_operators(super::kernels::domain()?)
+            .map_err(ort::Error::from)?
             .with_optimization_level(GraphOptimizationLevel::All)
             .map_err(ort::Error::from)?
             .with_intra_threads(self.threads)

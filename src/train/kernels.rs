@@ -1,4 +1,0 @@
-//! labelvet's custom operators.
-pub(crate) fn available() -> bool {
-    false
-}

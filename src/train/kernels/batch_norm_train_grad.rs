@@ -1,0 +1,160 @@
+//! `BatchNormTrainGrad`: gradient of `BatchNormTrain`.
+//!
+//! Inputs `d, x: [N, C, H, W]`, `γ, β, μ, s: [C]` with `s = 1/√(v + ε)`; outputs
+//! `dx: [N, C, H, W]`, `dγ, dβ: [C]`; attributes `activation` and `epsilon`. With
+//! `e = d·f′(u)`, `u` recomputed from `x`, and `n = N·H·W`:
+//! `dβ = Σe`, `dγ = s·Σ e·(x − μ)`, `dx = γ·s·(e − dβ/n − (x − μ)·s·dγ/n)`.
+
+use super::activation::{Function, read_activation, with_function};
+use super::batch_norm_train::{Line, check_images};
+use super::channels::{BLOCK, Sum, planes, planes_mut};
+use super::operator::{Attributes, CustomOperator, Input, Pool, for_each};
+use super::simd::{combine, multiply_add, update};
+use crate::onnx::ops::Activation;
+
+/// The operator.
+#[derive(Clone, Debug)]
+pub(super) struct BatchNormTrainGrad {
+    activation: Activation,
+}
+
+impl CustomOperator for BatchNormTrainGrad {
+    const NAME: &'static str = "BatchNormTrainGrad";
+    const INPUTS: usize = 6;
+    const OUTPUTS: usize = 3;
+
+    fn read(attributes: &dyn Attributes) -> Result<Self, String> {
+        Ok(BatchNormTrainGrad { activation: read_activation(attributes)? })
+    }
+
+    fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Vec<usize>>, String> {
+        let [d, x, vectors @ ..] = inputs else { return Err("takes six inputs".to_owned()) };
+        let channels = check_images(x, vectors)?;
+        match d == x && vectors.len() == 4 {
+            true => Ok(vec![x.to_vec(), vec![channels], vec![channels]]),
+            false => Err("gradient and images differ in shape".to_owned()),
+        }
+    }
+
+    fn compute(
+        &self,
+        inputs: &[Input],
+        outputs: &mut [&mut [f32]],
+        pool: &dyn Pool,
+    ) -> Result<(), String> {
+        let ([d, x, vectors @ ..], [by_x, by_scale, by_offset]) = (inputs, outputs) else {
+            return Err("takes six inputs and gives three outputs".to_owned());
+        };
+        let [_, channels, h, w] = x.shape[..] else { return Err("four axes".to_owned()) };
+        let d = planes(d.elements, channels, h * w);
+        let x = planes(x.elements, channels, h * w);
+        let by_x = planes_mut(by_x, channels, h * w);
+        let results = by_scale.iter_mut().zip(by_offset.iter_mut());
+        let items = d.into_iter().zip(x).zip(by_x).zip(results).enumerate();
+        for_each(pool, items, |(channel, (((d, x), mut by_x), (by_scale, by_offset)))| {
+            let [scale, offset, mean, inverse] =
+                [0, 1, 2, 3].map(|vector| vectors[vector].elements[channel]);
+            let line = Line { centre: mean, slope: scale * inverse, offset };
+            let sums = behind_activation(&d, &x, &line, self.activation, &mut by_x);
+            let count = d.len() as f64 * (h * w) as f64;
+            *by_offset = sums.e as f32;
+            *by_scale = (f64::from(inverse) * sums.with_x) as f32;
+            let shift = (sums.e / count) as f32;
+            let tilt = (f64::from(inverse).powi(2) * sums.with_x / count) as f32;
+            for (x, e) in x.iter().zip(&mut by_x) {
+                finish(x, &line, shift, tilt, e);
+            }
+        })
+    }
+}
+
+/// `Σe` and `Σ e·(x − μ)`.
+#[derive(Clone, Copy, Debug)]
+struct Sums {
+    e: f64,
+    with_x: f64,
+}
+
+/// Fills `e`, where it stays until the sums of all planes are known, and returns these.
+#[multiversion::multiversion(targets("x86_64+avx2+fma"))]
+fn behind_activation(
+    d: &[&[f32]],
+    x: &[&[f32]],
+    line: &Line,
+    activation: Activation,
+    e: &mut [&mut [f32]],
+) -> Sums {
+    use multiversion::target::target_cfg_f;
+    const FMA: bool = target_cfg_f!(target_feature = "fma");
+    with_function!(activation, F => slopes::<F, FMA>(d, x, line, e))
+}
+
+#[inline(always)]
+fn slopes<F: Function, const FMA: bool>(
+    d: &[&[f32]],
+    x: &[&[f32]],
+    line: &Line,
+    e: &mut [&mut [f32]],
+) -> Sums {
+    let (mut sum, mut with_x) = (Sum::new(), Sum::new());
+    for ((d, x), e) in d.iter().zip(x).zip(e) {
+        // By blocks that stay in the cache between the loops over them.
+        for ((d, x), e) in d.chunks(BLOCK).zip(x.chunks(BLOCK)).zip(e.chunks_mut(BLOCK)) {
+            combine(e, d, x, |d, x| d * F::slope::<FMA>(line.at::<FMA>(x)));
+            sum.add(e, e, |e, _| e);
+            with_x.add(e, x, |e, x| e * (x - line.centre));
+        }
+    }
+    Sums { e: sum.total(), with_x: with_x.total() }
+}
+
+/// Turns `e` into the gradient.
+#[multiversion::multiversion(targets("x86_64+avx2+fma"))]
+fn finish(x: &[f32], line: &Line, shift: f32, tilt: f32, e: &mut [f32]) {
+    use multiversion::target::target_cfg_f;
+    const FMA: bool = target_cfg_f!(target_feature = "fma");
+    update(e, x, |e, x| line.slope * multiply_add::<FMA>(line.centre - x, tilt, e - shift));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::operator::tests::{assert_close, outputs};
+    use super::*;
+    use crate::train::check::random;
+
+    #[test]
+    fn agrees_with_double_precision() {
+        let (shape, channels, places) = ([3, 5, 37, 29], 5, 37 * 29);
+        let (x, d) = (random(3 * 5 * places, 1), random(3 * 5 * places, 2));
+        let (scale, offset) = (random(5, 3), random(5, 4));
+        let (mean, inverse) = (random(5, 5), vec![1.5, 0.5, 2.0, 1.0, 0.1]);
+        let operator = BatchNormTrainGrad { activation: Activation::Silu };
+        let vectors = [&scale, &offset, &mean, &inverse];
+        let mut inputs: Vec<(&[usize], &[f32])> = vec![(&shape, &d), (&shape, &x)];
+        inputs.extend(vectors.map(|vector| (&[5_usize][..], &vector[..])));
+        let found = outputs(&operator, &inputs);
+
+        let mut expected = [vec![0.0; x.len()], vec![], vec![]];
+        for channel in 0..channels {
+            let at: Vec<usize> = (0..x.len()).filter(|at| at / places % 5 == channel).collect();
+            let [g, b, m, s] = vectors.map(|vector| f64::from(vector[channel]));
+            let e = |at: usize| {
+                let u = (f64::from(x[at]) - m) * s * g + b;
+                let sigmoid = 1.0 / (1.0 + (-u).exp());
+                f64::from(d[at]) * sigmoid * (1.0 + u * (1.0 - sigmoid))
+            };
+            let count = at.len() as f64;
+            let by_offset: f64 = at.iter().map(|&at| e(at)).sum();
+            let by_scale: f64 = at.iter().map(|&at| e(at) * (f64::from(x[at]) - m) * s).sum();
+            for at in at {
+                let along = (f64::from(x[at]) - m) * s * by_scale / count;
+                expected[0][at] = g * s * (e(at) - by_offset / count - along);
+            }
+            expected[1].push(by_scale);
+            expected[2].push(by_offset);
+        }
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_close(found, expected, 1e-6);
+        }
+    }
+}
