@@ -52,7 +52,7 @@ impl PoseTargets {
 }
 
 /// How a pose is compared with its targets.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PoseLossSettings {
     /// How score maps are compared.
     pub scores: ScoreLoss,

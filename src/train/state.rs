@@ -144,8 +144,11 @@ impl State {
         known.into_iter().find_map(|(vector, start)| Some((vector, start?)))
     }
 
-    /// Reads a tensor of the model.
+    /// Reads a tensor of the model: in a flat vector, or, of frozen statistics, by itself.
     pub(super) fn read(&self, name: &str) -> Result<Vec<f32>, StepError> {
+        if self.vectors.contains_key(name) {
+            return self.read_whole("tensor", name);
+        }
         let (vector, place) = self.model_tensor(name)?;
         let flat = self.vectors.get(vector).ok_or_else(|| unknown("tensor", name))?;
         Ok(flat.read(place.start(), place.volume())?)
@@ -153,6 +156,9 @@ impl State {
 
     /// Writes a tensor of the model.
     pub(super) fn write(&mut self, name: &str, elements: &[f32]) -> Result<(), StepError> {
+        if self.vectors.contains_key(name) {
+            return self.write_whole("tensor", name, elements);
+        }
         let (vector, place) = self.model_tensor(name)?;
         let (start, volume) = (place.start(), place.volume());
         self.write_part(vector, name, start, volume, elements)

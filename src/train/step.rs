@@ -120,6 +120,9 @@ pub enum StepError {
     /// The graph cannot be built, differentiated or written.
     #[error(transparent)]
     Graph(#[from] crate::onnx::GraphError),
+    /// The model does not fit together.
+    #[error(transparent)]
+    Model(#[from] crate::models::ModelError),
     /// A state would be read after it has been overwritten.
     #[error(transparent)]
     Overwrite(#[from] crate::onnx::OverwriteError),
@@ -400,8 +403,12 @@ impl Trainer {
     }
 }
 
-/// Adds gradients and names all outputs of a pass.
-fn pass_graph(forward: &mut Forward) -> Result<&Graph, StepError> {
+/// Adds gradients and names all outputs of a pass: `x.gradient` of each trained tensor,
+/// `x.batch` and `x.batch_inverse` of each running mean, and the results.
+///
+/// # Errors
+/// [`StepError::Graph`], [`StepError::Unused`].
+pub fn pass_graph(forward: &mut Forward) -> Result<&Graph, StepError> {
     let by: Vec<Value> = forward.trained.iter().map(|tensor| tensor.value).collect();
     let found = gradients(&mut forward.graph, forward.loss, &by)?;
     for (tensor, gradient) in forward.trained.iter().zip(found) {
