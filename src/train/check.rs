@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::session::{Tensor, run_once};
 use crate::onnx::{
-    CustomOperators, DType, Encoding, Graph, GraphError, Provider, TensorType, Value, encode,
-    gradients, lower, volume,
+    CustomOperators, DType, Encoding, Graph, GraphError, Origin, Provider, TensorType, Value,
+    encode, gradients, lower, volume,
 };
 
 /// Step of the central differences, in the direction's own unit.
@@ -15,6 +15,9 @@ const STEP: f32 = 1e-2;
 const TOLERANCE: f32 = 1e-2;
 /// Relative error allowed between lowerings, which differ only in the order of sums.
 const SAME: f32 = 2e-5;
+/// Error allowed against 64-bit references, relative to the greatest element: some tens of
+/// roundings of 32-bit numbers (6e-8 each), which sums of up to a few hundred terms make.
+const REFERENCE: f64 = 1e-5;
 
 type Build<'a> = &'a dyn Fn(&mut Graph, &[Value]) -> Result<Value, GraphError>;
 
@@ -40,7 +43,8 @@ pub(crate) fn gradient_at(
     build: impl Fn(&mut Graph, &[Value]) -> Result<Value, GraphError>,
 ) {
     let shapes: Vec<&[usize]> = inputs.iter().map(|(_, tensor)| &tensor.shape[..]).collect();
-    for (name, encoding) in encodings(&shapes, &build, Loss::WithGradients) {
+    let whole = graph(&named(&shapes), &build, Loss::WithGradients).expect("a graph that fits");
+    for (name, encoding) in encodings(&whole) {
         let analytic = outputs(&inputs, &build, Loss::WithGradients, &encoding);
         for (index, (input, tensor)) in inputs.iter().enumerate() {
             let direction = random(tensor.elements.len(), 100 + index as u64);
@@ -84,7 +88,8 @@ fn lowerings_at(inputs: &[(String, Tensor)], build: Build) {
         true => Loss::WithGradients,
         false => Loss::Only,
     };
-    let mut encodings = encodings(&shapes, build, kind).into_iter();
+    let whole = graph(&named(&shapes), build, kind).expect("a graph that fits");
+    let mut encodings = encodings(&whole).into_iter();
     let (_, first) = encodings.next().expect("the plain encoding");
     let expected = outputs(inputs, build, kind, &first);
     for (name, encoding) in encodings {
@@ -141,8 +146,7 @@ fn differentiable(shapes: &[&[usize]], build: Build) -> bool {
 
 /// Returns the plain encodings of both providers, the one with custom operators, and one for
 /// each lowering of each operator in the graph.
-fn encodings(shapes: &[&[usize]], build: Build, kind: Loss) -> Vec<(String, Encoding)> {
-    let graph = graph(&named(shapes), build, kind).expect("a graph that fits");
+fn encodings(graph: &Graph) -> Vec<(String, Encoding)> {
     let plain = Encoding::plain(Provider::Cpu);
     let mut encodings = vec![
         ("cpu".to_owned(), plain.clone()),
@@ -203,7 +207,8 @@ fn random_inputs(shapes: &[&[usize]]) -> Vec<(String, Tensor)> {
 
 /// Returns numbers between −1 and 1 that depend on the seed only (SplitMix64).
 pub(crate) fn random(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // Not a multiple of the step below, for else one seed's numbers would be another's, shifted.
+    let mut state = seed.wrapping_mul(0xd134_2543_de82_ef95);
     (0..count)
         .map(|_| {
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -214,6 +219,144 @@ pub(crate) fn random(count: usize, seed: u64) -> Vec<f32> {
             ((z >> 40) as f32 / (1 << 23) as f32) - 1.0
         })
         .collect()
+}
+
+/// A case of a file of `fixtures/ops`, whose script says what the numbers are.
+pub(crate) struct Case(serde_json::Value);
+
+impl Case {
+    /// Returns an attribute that is a list of whole numbers, as an array or a vector.
+    pub(crate) fn list<T: TryFrom<Vec<usize>, Error: std::fmt::Debug>>(&self, name: &str) -> T {
+        let list = self.0["attributes"][name].as_array().unwrap_or_else(|| panic!("{name}"));
+        let list: Vec<usize> = list.iter().map(|x| x.as_u64().expect("a count") as usize).collect();
+        list.try_into().expect("as many numbers as the attribute has")
+    }
+
+    /// Returns an attribute that is a whole number.
+    pub(crate) fn whole(&self, name: &str) -> usize {
+        self.0["attributes"][name].as_u64().unwrap_or_else(|| panic!("{name}")) as usize
+    }
+
+    /// Returns an attribute that is a number.
+    pub(crate) fn number(&self, name: &str) -> f32 {
+        self.0["attributes"][name].as_f64().unwrap_or_else(|| panic!("{name}")) as f32
+    }
+
+    /// Returns an attribute that is a word.
+    pub(crate) fn word(&self, name: &str) -> &str {
+        self.0["attributes"][name].as_str().unwrap_or_else(|| panic!("{name}"))
+    }
+
+    fn inputs(&self) -> Vec<(String, Tensor)> {
+        let inputs = self.0["inputs"].as_array().expect("inputs").iter().enumerate();
+        inputs
+            .map(|(index, input)| {
+                let shape = shape(input);
+                let [offset, scale] =
+                    ["offset", "scale"].map(|key| input[key].as_f64().expect("a number") as f32);
+                let numbers = random(volume(&shape), index as u64);
+                let elements = numbers.into_iter().map(|number| offset + scale * number).collect();
+                (format!("x{index}"), Tensor { shape, elements })
+            })
+            .collect()
+    }
+
+    /// Returns what is expected, by the names of the outputs of [`Case::graph`].
+    fn expected(&self) -> BTreeMap<String, Vec<f64>> {
+        let results = self.0["results"].as_array().expect("results").iter().enumerate();
+        let results = results.map(|(index, one)| (format!("y{index}"), numbers(&one["elements"])));
+        let gradients = self.0["gradients"].as_array().expect("gradients").iter().enumerate();
+        let gradients = gradients
+            .filter(|(_, one)| !one.is_null())
+            .map(|(index, one)| (format!("x{index}.gradient"), numbers(one)));
+        results.chain(gradients).collect()
+    }
+
+    /// Builds the graph: results, loss and gradients as the script computes them.
+    fn graph(
+        &self,
+        inputs: &[(String, Tensor)],
+        build: impl Fn(&mut Graph, &Case, &[Value]) -> Result<Vec<Value>, GraphError>,
+    ) -> Result<Graph, GraphError> {
+        let mut graph = Graph::new();
+        let values: Vec<Value> = inputs
+            .iter()
+            .map(|(name, tensor)| graph.input(name, TensorType::f32(&tensor.shape)))
+            .collect();
+        let results = build(&mut graph, self, &values)?;
+        for (index, &result) in results.iter().enumerate() {
+            graph.output(&format!("y{index}"), result);
+        }
+        let differentiated = self.0["gradients"].as_array().expect("gradients").iter();
+        let by: Vec<Value> = values
+            .into_iter()
+            .zip(differentiated)
+            .filter_map(|(value, gradient)| (!gradient.is_null()).then_some(value))
+            .collect();
+        if by.is_empty() {
+            return Ok(graph);
+        }
+        let mut loss = graph.scalar(0.0);
+        for (index, &result) in results.iter().enumerate() {
+            let weights = random(volume(graph.shape(result)), 1000 + index as u64);
+            let weights = graph.constant(&graph.shape(result).to_vec(), weights);
+            let product = graph.mul(result, weights)?;
+            let axes: Vec<usize> = (0..graph.shape(result).len()).collect();
+            let sum = graph.reduce_sum(product, &axes)?;
+            loss = graph.add(loss, sum)?;
+        }
+        for (&value, gradient) in by.iter().zip(gradients(&mut graph, loss, &by)?) {
+            let Origin::Input(name) = graph.origin(value).clone() else { unreachable!("an input") };
+            let gradient = gradient.expect("the loss depends on each input");
+            graph.output(&format!("{name}.gradient"), gradient);
+        }
+        Ok(graph)
+    }
+}
+
+fn shape(json: &serde_json::Value) -> Vec<usize> {
+    let shape = json["shape"].as_array().expect("a shape").iter();
+    shape.map(|extent| extent.as_u64().expect("an extent") as usize).collect()
+}
+
+fn numbers(json: &serde_json::Value) -> Vec<f64> {
+    json.as_array().expect("numbers").iter().map(|x| x.as_f64().expect("a number")).collect()
+}
+
+/// Checks an operator against PyTorch's results and gradients, for every lowering of every
+/// operator in the graph. `json` is its file of `fixtures/ops`; `build` adds the operator with
+/// the attributes of a case and returns the results that the file has.
+///
+/// # Panics
+/// When a result or a gradient differs.
+pub(crate) fn reference(
+    json: &str,
+    build: impl Fn(&mut Graph, &Case, &[Value]) -> Result<Vec<Value>, GraphError>,
+) {
+    let cases: Vec<serde_json::Value> = serde_json::from_str(json).expect("cases");
+    assert!(!cases.is_empty(), "no case");
+    for case in cases.into_iter().map(Case) {
+        let name = case.0["name"].as_str().expect("a name");
+        let inputs = case.inputs();
+        let expected = case.expected();
+        let graph = case.graph(&inputs, &build).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for (encoded, encoding) in encodings(&graph) {
+            let model = encode(&graph, &encoding).expect("a graph that can be written");
+            let found = run(&model, &inputs);
+            assert!(found.keys().eq(expected.keys()), "{name}: {:?}", found.keys());
+            for (output, expected) in &expected {
+                let found = &found[output].elements;
+                assert_eq!(found.len(), expected.len(), "{name}, {encoded}: {output}");
+                let largest = expected.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+                let pairs = found.iter().zip(expected);
+                let error = pairs.fold(0.0_f64, |m, (a, b)| m.max((f64::from(*a) - b).abs()));
+                assert!(
+                    error <= REFERENCE * if largest > 0.0 { largest } else { 1.0 },
+                    "{name}, {encoded}: {output} differs by {error} of {largest}"
+                );
+            }
+        }
+    }
 }
 
 /// Returns inputs between 1 and 2, for functions that are not defined everywhere.

@@ -52,4 +52,10 @@ mod tests {
     fn gradient() {
         check::gradient_at(check::distinct(&[&[3, 4]]), |graph, x| graph.abs(x[0]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/abs.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.abs(x[0])?]));
+    }
 }

@@ -42,6 +42,14 @@ impl Activation {
         }
     }
 
+    /// Returns the function of a name that [`Activation::name`] gives; `None` for others.
+    pub fn named(name: &str) -> Option<Activation> {
+        use Activation::{HardSigmoid, HardSwish, Identity, Relu, Relu6, Sigmoid, Silu, Softplus};
+        [Identity, Sigmoid, Silu, Relu, Relu6, HardSigmoid, HardSwish, Softplus]
+            .into_iter()
+            .find(|function| function.name() == name)
+    }
+
     /// Writes the function.
     pub(super) fn emit(self, emit: &mut Emit, u: Arg) -> Arg {
         match self {
@@ -235,5 +243,14 @@ mod tests {
                 graph.apply(Activate { function }, &[x[0]])
             });
         }
+    }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/activation.json");
+        check::reference(cases, |graph, case, x| {
+            let function = Activation::named(case.word("function")).expect("a function");
+            Ok(vec![graph.apply(Activate { function }, &[x[0]])?])
+        });
     }
 }

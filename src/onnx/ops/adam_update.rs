@@ -189,3 +189,23 @@ impl Graph {
         Ok([outputs[0], outputs[1], outputs[2]])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::check;
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/adam_update.json");
+        check::reference(cases, |graph, case, x| {
+            let weight_decay = match case.whole("decoupled") {
+                0 => WeightDecay::Coupled,
+                _ => WeightDecay::Decoupled,
+            };
+            let epsilon = case.number("epsilon");
+            let adam = AdamUpdate { betas: [0.9, 0.999], epsilon, weight_decay };
+            Ok(graph.add_node(adam, x)?)
+        });
+    }
+}

@@ -61,4 +61,10 @@ mod tests {
         check::gradient(&[&[2, 3, 4], &[3, 1]], |graph, x| graph.add(x[0], x[1]));
         check::gradient(&[&[], &[5]], |graph, x| graph.add(x[0], x[1]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/add.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.add(x[0], x[1])?]));
+    }
 }

@@ -137,7 +137,7 @@ impl Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::ops::max_pool::tests::windows;
+    use crate::onnx::ops::max_pool::tests::{window, windows};
     use crate::train::check;
 
     #[test]
@@ -149,5 +149,17 @@ mod tests {
                 });
             }
         }
+    }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/average_pool.json");
+        check::reference(cases, |graph, case, x| {
+            let border = match case.word("border") {
+                "zeros" => Border::Zeros,
+                _ => Border::Excluded,
+            };
+            Ok(vec![graph.average_pool(x[0], &window(case), border)?])
+        });
     }
 }

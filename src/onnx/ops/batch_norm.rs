@@ -205,4 +205,15 @@ mod tests {
         let error = crate::onnx::gradients(&mut graph, loss, &[mean]).expect_err("no gradient");
         assert!(matches!(error, GraphError::NoGradient { operator: "BatchNorm", .. }), "{error}");
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/batch_norm.json");
+        check::reference(cases, |graph, case, x| {
+            let activation = Activation::named(case.word("activation")).expect("a function");
+            let vectors =
+                BatchNormVectors { scale: x[1], offset: x[2], mean: x[3], variance: x[4] };
+            Ok(vec![graph.batch_norm(x[0], vectors, case.number("epsilon"), activation)?])
+        });
+    }
 }

@@ -241,4 +241,14 @@ mod tests {
             });
         }
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/batch_norm_train.json");
+        check::reference(cases, |graph, case, x| {
+            let activation = Activation::named(case.word("activation")).expect("a function");
+            let epsilon = case.number("epsilon");
+            Ok(vec![graph.batch_norm_train(x[0], x[1], x[2], epsilon, activation)?.y])
+        });
+    }
 }

@@ -56,7 +56,7 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
-    use crate::onnx::DType;
+    use super::*;
     use crate::train::check;
 
     #[test]
@@ -68,6 +68,15 @@ mod tests {
             let full = graph.cast(half, DType::F32)?;
             let share = graph.scale(full, 0.1)?;
             graph.sub(share, x[0])
+        });
+    }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/cast.json");
+        check::reference(cases, |graph, _, x| {
+            let half = graph.cast(x[0], DType::F16)?;
+            Ok(vec![graph.cast(half, DType::F32)?])
         });
     }
 }

@@ -102,4 +102,10 @@ mod tests {
             graph.channel_scale(x[0], x[1])
         });
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/channel_scale.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.channel_scale(x[0], x[1])?]));
+    }
 }

@@ -62,4 +62,12 @@ mod tests {
     fn gradient() {
         check::gradient_at(check::distinct(&[&[4, 5]]), |graph, x| graph.clip(x[0], -0.5, 0.3));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/clip.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.clip(x[0], case.number("low"), case.number("high"))?])
+        });
+    }
 }

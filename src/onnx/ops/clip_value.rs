@@ -50,3 +50,14 @@ impl Graph {
         self.apply(ClipValue, &[x, scale, limit])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::train::check;
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/clip_value.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.clip_value(x[0], x[1], x[2])?]));
+    }
+}

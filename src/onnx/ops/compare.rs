@@ -93,4 +93,19 @@ mod tests {
             });
         }
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/compare.json");
+        check::reference(cases, |graph, case, x| {
+            let comparison = match case.word("comparison") {
+                "less" => Comparison::Less,
+                "greater" => Comparison::Greater,
+                _ => Comparison::Equal,
+            };
+            let holds = graph.apply(Compare { comparison }, &[x[0], x[1]])?;
+            let triple = graph.scale(x[0], 3.0)?;
+            Ok(vec![graph.select(holds, triple, x[1])?])
+        });
+    }
 }

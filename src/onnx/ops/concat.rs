@@ -105,4 +105,10 @@ mod tests {
         let shapes = vec![&[1_usize, 2][..]; 33];
         check::gradient(&shapes, |graph, x| graph.concat(x, 0));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/concat.json");
+        check::reference(cases, |graph, case, x| Ok(vec![graph.concat(x, case.whole("axis"))?]));
+    }
 }

@@ -207,6 +207,16 @@ pub(in crate::onnx::ops) mod tests {
         ]
     }
 
+    /// Reads the attributes of a case of references.
+    pub(in crate::onnx::ops) fn from_case(case: &check::Case) -> Conv {
+        Conv {
+            strides: case.list("strides"),
+            pads: case.list("pads"),
+            dilations: case.list("dilations"),
+            groups: case.whole("groups"),
+        }
+    }
+
     #[test]
     fn gradient() {
         for (x, w, conv) in cases() {
@@ -220,5 +230,13 @@ pub(in crate::onnx::ops) mod tests {
         let x = graph.input("x", TensorType::f32(&[1, 1, 2, 2]));
         let w = graph.input("w", TensorType::f32(&[1, 1, 3, 3]));
         assert!(graph.conv(x, w, &Conv::default()).is_err());
+    }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/conv.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.conv(x[0], x[1], &from_case(case))?])
+        });
     }
 }

@@ -179,7 +179,7 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
-    use crate::onnx::ops::conv::tests::cases;
+    use crate::onnx::ops::conv::tests::{cases, from_case};
     use crate::train::check;
 
     #[test]
@@ -190,5 +190,13 @@ mod tests {
                 graph.conv_transpose(args[0], args[1], &conv, [x[2], x[3]])
             });
         }
+    }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/conv_transpose.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.conv_transpose(x[0], x[1], &from_case(case), case.list("size"))?])
+        });
     }
 }

@@ -281,7 +281,7 @@ impl Graph {
 
 #[cfg(test)]
 mod tests {
-    use crate::onnx::ops::conv::tests::cases;
+    use crate::onnx::ops::conv::tests::{cases, from_case};
     use crate::train::check;
 
     #[test]
@@ -292,5 +292,13 @@ mod tests {
                 graph.conv_weight_grad(args[0], args[1], &conv, [w[2], w[3]])
             });
         }
+    }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/conv_weight_grad.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.conv_weight_grad(x[0], x[1], &from_case(case), case.list("kernel"))?])
+        });
     }
 }

@@ -63,4 +63,10 @@ mod tests {
         let inputs = check::positive(&[&[2, 3, 4], &[3, 1]]);
         check::gradient_at(inputs, |graph, x| graph.div(x[0], x[1]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/div.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.div(x[0], x[1])?]));
+    }
 }

@@ -51,4 +51,10 @@ mod tests {
     fn gradient() {
         check::gradient(&[&[2, 3]], |graph, x| graph.exp(x[0]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/exp.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.exp(x[0])?]));
+    }
 }

@@ -96,4 +96,13 @@ mod tests {
         let lowered = lower(&graph, &Encoding::plain(Provider::Cpu)).expect("a graph");
         assert!(lowered.nodes.iter().all(|node| node.operator != "Expand"));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/expand.json");
+        check::reference(cases, |graph, case, x| {
+            let whole = graph.expand(x[0], &case.list::<Vec<usize>>("shape"))?;
+            Ok(vec![graph.exp(whole)?])
+        });
+    }
 }

@@ -146,4 +146,13 @@ mod tests {
             assert_eq!(run(g, 1.0, 1.0)[2], 0.0, "{bad}");
         }
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/gradient_norm.json");
+        check::reference(cases, |graph, _, x| {
+            let norm = graph.gradient_norm(x[0], x[1], x[2])?;
+            Ok(vec![norm.norm, norm.factor, norm.finite])
+        });
+    }
 }

@@ -107,4 +107,12 @@ mod tests {
             graph.huber(wide, targets, 1.0)
         });
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/huber.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.huber(x[0], x[1], case.number("delta"))?])
+        });
+    }
 }

@@ -75,4 +75,10 @@ mod tests {
     fn gradient() {
         check::gradient(&[&[3, 4], &[5, 4], &[5]], |graph, x| graph.linear(x[0], x[1], x[2]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/linear.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.linear(x[0], x[1], x[2])?]));
+    }
 }

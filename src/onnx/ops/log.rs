@@ -51,4 +51,10 @@ mod tests {
     fn gradient() {
         check::gradient_at(check::positive(&[&[2, 3]]), |graph, x| graph.log(x[0]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/log.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.log(x[0])?]));
+    }
 }

@@ -64,4 +64,12 @@ mod tests {
         check::gradient(&[&[2, 5]], |graph, x| graph.log_softmax(x[0], 1));
         check::gradient(&[&[2, 4, 3]], |graph, x| graph.log_softmax(x[0], 1));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/log_softmax.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.log_softmax(x[0], case.whole("axis"))?])
+        });
+    }
 }

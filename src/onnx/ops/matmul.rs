@@ -87,4 +87,10 @@ mod tests {
         check::gradient(&[&[2, 3], &[3, 4]], |graph, x| graph.matmul(x[0], x[1]));
         check::gradient(&[&[5, 2, 3], &[5, 3, 4]], |graph, x| graph.matmul(x[0], x[1]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/matmul.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.matmul(x[0], x[1])?]));
+    }
 }

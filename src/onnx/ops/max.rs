@@ -65,4 +65,10 @@ mod tests {
             graph.max(x[0], x[1])
         });
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/max.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.max(x[0], x[1])?]));
+    }
 }

@@ -186,6 +186,15 @@ pub(in crate::onnx::ops) mod tests {
     use super::*;
     use crate::train::check;
 
+    /// Reads the attributes of a case of references.
+    pub(in crate::onnx::ops) fn window(case: &check::Case) -> Window {
+        Window {
+            kernel: case.list("kernel"),
+            strides: case.list("strides"),
+            pads: case.list("pads"),
+        }
+    }
+
     /// Windows that overlap or not, with and without padding, for images of 8 × 7 pixels.
     pub(in crate::onnx::ops) fn windows() -> Vec<Window> {
         let window = |kernel, strides, pads| Window { kernel, strides, pads };
@@ -217,5 +226,11 @@ pub(in crate::onnx::ops) mod tests {
         assert!(graph.max_pool(x, &window(5, 0)).is_err());
         assert!(graph.max_pool(x, &window(2, 2)).is_err());
         assert!(graph.max_pool(x, &window(0, 0)).is_err());
+    }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/max_pool.json");
+        check::reference(cases, |graph, case, x| Ok(vec![graph.max_pool(x[0], &window(case))?]));
     }
 }

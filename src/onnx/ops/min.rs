@@ -65,4 +65,10 @@ mod tests {
             graph.min(x[0], x[1])
         });
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/min.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.min(x[0], x[1])?]));
+    }
 }

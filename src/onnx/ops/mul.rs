@@ -72,4 +72,10 @@ mod tests {
         check::gradient(&[&[2, 3, 4, 5], &[2, 3, 1, 1]], |graph, x| graph.mul(x[0], x[1]));
         check::gradient(&[&[6]], |graph, x| graph.mul(x[0], x[0]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/mul.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.mul(x[0], x[1])?]));
+    }
 }

@@ -51,4 +51,10 @@ mod tests {
     fn gradient() {
         check::gradient(&[&[2, 3]], |graph, x| graph.neg(x[0]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/neg.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.neg(x[0])?]));
+    }
 }

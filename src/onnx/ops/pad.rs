@@ -76,4 +76,16 @@ mod tests {
     fn gradient() {
         check::gradient(&[&[2, 3, 4]], |graph, x| graph.pad(x[0], &[0, 1, 2], &[1, 0, 3]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/pad.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.pad(
+                x[0],
+                &case.list::<Vec<usize>>("before"),
+                &case.list::<Vec<usize>>("after"),
+            )?])
+        });
+    }
 }

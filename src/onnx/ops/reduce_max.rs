@@ -71,4 +71,12 @@ mod tests {
         check::gradient_at(inputs.clone(), |graph, x| graph.reduce_max(x[0], &[1]));
         check::gradient_at(inputs, |graph, x| graph.reduce_max(x[0], &[0, 2]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/reduce_max.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.reduce_max(x[0], &case.list::<Vec<usize>>("axes"))?])
+        });
+    }
 }

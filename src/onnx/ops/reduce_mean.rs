@@ -81,4 +81,12 @@ mod tests {
         check::gradient(&[&[2, 3, 4, 5]], |graph, x| graph.reduce_mean(x[0], &[0, 2, 3]));
         check::gradient(&[&[2, 3]], |graph, x| graph.reduce_mean(x[0], &[0, 1]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/reduce_mean.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.reduce_mean(x[0], &case.list::<Vec<usize>>("axes"))?])
+        });
+    }
 }

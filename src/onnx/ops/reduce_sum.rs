@@ -73,4 +73,12 @@ mod tests {
         check::gradient(&[&[2, 3]], |graph, x| graph.reduce_sum(x[0], &[1]));
         check::gradient(&[&[2, 3]], |graph, x| graph.reduce_sum(x[0], &[0, 1]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/reduce_sum.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.reduce_sum(x[0], &case.list::<Vec<usize>>("axes"))?])
+        });
+    }
 }

@@ -61,4 +61,12 @@ mod tests {
     fn gradient() {
         check::gradient(&[&[2, 3, 4]], |graph, x| graph.reshape(x[0], &[4, 6]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/reshape.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.reshape(x[0], &case.list::<Vec<usize>>("shape"))?])
+        });
+    }
 }

@@ -201,4 +201,16 @@ mod tests {
         // (1 + ½)·30/9 is 5 exactly, but 1.5/0.3 is below it in floating point.
         assert_eq!(Interpolation::Nearest.rows(30, 9)[1][0].0, 5);
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/resize.json");
+        check::reference(cases, |graph, case, x| {
+            let interpolation = match case.word("interpolation") {
+                "nearest" => Interpolation::Nearest,
+                _ => Interpolation::Bilinear,
+            };
+            Ok(vec![graph.resize(x[0], case.list("size"), interpolation)?])
+        });
+    }
 }

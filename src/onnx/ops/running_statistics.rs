@@ -87,3 +87,22 @@ impl Graph {
         Ok([outputs[0], outputs[1]])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::check;
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/running_statistics.json");
+        check::reference(cases, |graph, case, x| {
+            let operator = RunningStatistics {
+                momentum: case.number("momentum"),
+                epsilon: case.number("epsilon"),
+            };
+            let [running, batch] = [[x[0], x[1]], [x[2], x[3]]];
+            Ok(graph.running_statistics(operator, running, batch, x[4], x[5])?.to_vec())
+        });
+    }
+}

@@ -76,4 +76,14 @@ mod tests {
             graph.select(condition, x[2], first)
         });
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/select.json");
+        check::reference(cases, |graph, _, x| {
+            let zero = graph.scalar(0.0);
+            let condition = graph.greater(x[0], zero)?;
+            Ok(vec![graph.select(condition, x[1], x[2])?])
+        });
+    }
 }

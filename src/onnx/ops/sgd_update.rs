@@ -123,3 +123,22 @@ impl Graph {
         Ok([outputs[0], outputs[1]])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::check;
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/sgd_update.json");
+        check::reference(cases, |graph, case, x| {
+            let look_ahead = match case.whole("nesterov") {
+                0 => LookAhead::None,
+                _ => LookAhead::Nesterov,
+            };
+            let sgd = SgdUpdate { momentum: case.number("momentum"), look_ahead };
+            Ok(graph.add_node(sgd, x)?)
+        });
+    }
+}

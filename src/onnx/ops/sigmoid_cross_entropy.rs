@@ -98,4 +98,10 @@ mod tests {
             graph.sigmoid_cross_entropy(wide, targets)
         });
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/sigmoid_cross_entropy.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.sigmoid_cross_entropy(x[0], x[1])?]));
+    }
 }

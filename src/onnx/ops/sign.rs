@@ -63,4 +63,13 @@ mod tests {
         let y = graph.sign(x).expect("any type");
         assert_eq!(gradients(&mut graph, y, &[x]).expect("a gradient of none"), [None]);
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/sign.json");
+        check::reference(cases, |graph, _, x| {
+            let sign = graph.sign(x[0])?;
+            Ok(vec![graph.mul(x[0], sign)?])
+        });
+    }
 }

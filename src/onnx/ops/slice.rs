@@ -102,4 +102,16 @@ mod tests {
         assert!(graph.slice(x, 2, 0..1).is_err());
         assert!(graph.cut(x, &[0], &[1]).is_err());
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/slice.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.cut(
+                x[0],
+                &case.list::<Vec<usize>>("start"),
+                &case.list::<Vec<usize>>("end"),
+            )?])
+        });
+    }
 }

@@ -52,4 +52,10 @@ mod tests {
     fn gradient() {
         check::gradient_at(check::positive(&[&[2, 3]]), |graph, x| graph.sqrt(x[0]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/sqrt.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.sqrt(x[0])?]));
+    }
 }

@@ -60,4 +60,10 @@ mod tests {
         check::gradient(&[&[2, 3, 4], &[3, 1]], |graph, x| graph.sub(x[0], x[1]));
         check::gradient(&[&[4], &[2, 3, 4]], |graph, x| graph.sub(x[0], x[1]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/sub.json");
+        check::reference(cases, |graph, _, x| Ok(vec![graph.sub(x[0], x[1])?]));
+    }
 }

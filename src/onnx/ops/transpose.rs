@@ -64,4 +64,12 @@ mod tests {
     fn gradient() {
         check::gradient(&[&[2, 3, 4]], |graph, x| graph.transpose(x[0], &[2, 0, 1]));
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/transpose.json");
+        check::reference(cases, |graph, case, x| {
+            Ok(vec![graph.transpose(x[0], &case.list::<Vec<usize>>("order"))?])
+        });
+    }
 }
