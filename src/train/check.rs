@@ -1,12 +1,12 @@
 //! Checks of operators, for their tests: gradients against finite differences, and lowerings
 //! against each other, all on the CPU provider.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::session::{Tensor, run_once};
 use crate::onnx::{
-    CustomOperators, DType, Encoding, Graph, GraphError, Origin, Provider, TensorType, Value,
-    encode, gradients, lower, volume,
+    CustomOperators, DType, Encoding, Graph, GraphError, LABELVET, Origin, Provider, TensorType,
+    Value, encode, gradients, lower, volume,
 };
 
 /// Step of the central differences, in the direction's own unit.
@@ -145,29 +145,34 @@ fn differentiable(shapes: &[&[usize]], build: Build) -> bool {
 }
 
 /// Returns the plain encodings of both providers, the one with custom operators, and one for
-/// each lowering of each operator in the graph.
+/// each lowering of each operator in the graph; of those that give the same model only the
+/// first.
 fn encodings(graph: &Graph) -> Vec<(String, Encoding)> {
     let plain = Encoding::plain(Provider::Cpu);
+    let custom = Encoding { custom: CustomOperators::Use, ..plain.clone() };
     let mut encodings = vec![
         ("cpu".to_owned(), plain.clone()),
         ("cuda".to_owned(), Encoding::plain(Provider::Cuda)),
+        ("custom".to_owned(), custom),
     ];
-    let custom = super::kernels::available();
-    if custom {
-        let custom = Encoding { custom: CustomOperators::Use, ..plain.clone() };
-        encodings.push(("custom".to_owned(), custom));
-    }
-    let mut seen = BTreeMap::new();
+    let mut lowerings = BTreeMap::new();
     for node in graph.nodes() {
-        seen.insert(node.operator.name(), node.operator.lowering_names());
+        lowerings.insert(node.operator.name(), node.operator.lowering_names());
     }
-    for (operator, names) in seen {
-        for name in names.into_iter().filter(|name| custom || *name != "labelvet") {
+    for (operator, names) in lowerings {
+        for name in names {
             let lowerings = BTreeMap::from([(operator.to_owned(), name.to_owned())]);
             let encoding = Encoding { lowerings, ..plain.clone() };
             encodings.push((format!("{operator} as {name}"), encoding));
         }
     }
+    let mut seen = HashSet::new();
+    encodings.retain(|(_, encoding)| {
+        let model = encode(graph, encoding).expect("a graph that can be written");
+        let lowered = lower(graph, encoding).expect("a graph that can be written");
+        let mut custom = lowered.nodes.iter().filter(|node| node.domain == LABELVET);
+        custom.all(|node| super::kernels::NAMES.contains(&node.operator)) && seen.insert(model)
+    });
     encodings
 }
 

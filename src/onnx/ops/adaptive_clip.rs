@@ -132,4 +132,12 @@ mod tests {
         let y = clipped(&[2], &[3.0, 4.0], &[6.0, 8.0], 0.5, 0.1);
         assert!((y[0] - 0.6).abs() < 1e-6 && (y[1] - 0.8).abs() < 1e-6, "{y:?}");
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/adaptive_clip.json");
+        check::reference(cases, |graph, _, x| {
+            Ok(vec![graph.adaptive_clip(x[0], x[1], x[2], x[3])?])
+        });
+    }
 }

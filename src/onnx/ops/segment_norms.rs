@@ -102,4 +102,13 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn reference() {
+        let cases = include_str!("../../../fixtures/ops/segment_norms.json");
+        check::reference(cases, |graph, case, x| {
+            let tensor_of_row: Vec<usize> = case.list("tensor_of_row");
+            Ok(vec![graph.segment_norms(SegmentNorms { tensor_of_row, count: 3 }, x[0], x[1])?])
+        });
+    }
 }
