@@ -14,6 +14,7 @@
 //! | [`facts`] | a dataset | [`facts::Facts`] |
 //! | [`audit`] | facts, rules, settings | [`audit::Finding`]s |
 //! | [`report`] | facts and findings | files |
+//! | [`packages`] | a pinned wheel of PyPI | its files |
 //!
 //! ```
 //! use labelvet::{audit, facts, formats};
@@ -33,6 +34,7 @@ pub mod dataset;
 pub mod facts;
 pub mod formats;
 pub mod media;
+pub mod packages;
 mod page;
 pub mod pixels;
 pub mod report;
