@@ -15,6 +15,7 @@
 //! | [`audit`] | facts, rules, settings | [`audit::Finding`]s |
 //! | [`report`] | facts and findings | files |
 //! | [`packages`] | a pinned wheel of PyPI | its files |
+//! | [`train`] | a choice of device | a loaded ONNX Runtime |
 //!
 //! ```
 //! use labelvet::{audit, facts, formats};
@@ -39,3 +40,4 @@ mod page;
 pub mod pixels;
 pub mod report;
 pub mod stats;
+pub mod train;
