@@ -14,6 +14,7 @@
 //! | [`facts`] | a dataset | [`facts::Facts`] |
 //! | [`audit`] | facts, rules, settings | [`audit::Finding`]s |
 //! | [`report`] | facts and findings | files |
+//! | [`models`] | files of weights | weights |
 //! | [`packages`] | a pinned wheel of PyPI | its files |
 //! | [`train`] | a choice of device | a loaded ONNX Runtime |
 //!
@@ -35,6 +36,7 @@ pub mod dataset;
 pub mod facts;
 pub mod formats;
 pub mod media;
+pub mod models;
 pub mod packages;
 mod page;
 pub mod pixels;

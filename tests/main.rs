@@ -14,3 +14,4 @@ mod planted_pose;
 mod report;
 mod rules;
 mod sql;
+mod weights;

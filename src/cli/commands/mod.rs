@@ -3,3 +3,4 @@
 pub(super) mod audit;
 pub(super) mod explain;
 pub(super) mod rules;
+pub(super) mod weights;

@@ -1,0 +1,3 @@
+//! Networks and their weights.
+
+pub mod weights;
