@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::LazyLock;
 
 use labelvet::models::weights::{self, Data, Tensor, Tensors};
 use sha2::{Digest as _, Sha256};
@@ -112,14 +111,15 @@ fn what_is_read_from_pytorch_is_written_for_it() {
     assert_eq!(weights::read(&out).expect("our own file"), small());
 }
 
-/// A cache that the tests of one run share: 60 MB are fetched once.
-static CACHE: LazyLock<tempfile::TempDir> =
-    LazyLock::new(|| tempfile::tempdir().expect("a folder"));
+/// A cache that stays with the build: 60 MB are fetched once, and checked each time.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
+}
 
 /// Fetches weights, or returns none where there is no network and this is not CI.
 fn fetched(name: &str) -> Option<(PathBuf, Tensors)> {
     let wanted = weights::pretrained(name).expect("known weights");
-    match weights::fetch(wanted, CACHE.path(), &|_, _| {}) {
+    match weights::fetch(wanted, &cache(), &|_, _| {}) {
         Ok(path) => {
             let tensors = weights::read(&path).expect("what was fetched");
             Some((path, tensors))

@@ -1,6 +1,8 @@
 //! Compares tensors with those that a model expects, so that a wrong file is told by
 //! the first tensor that differs.
 
+use std::collections::BTreeSet;
+
 use super::tensors::{Data, Tensor, Tensors};
 
 /// Last part of the names of batch norm's counters of batches.
@@ -28,8 +30,9 @@ pub fn check(expected: &[(String, Vec<usize>)], tensors: &Tensors) -> Result<(),
             return Err(Mismatch::Integers { name });
         }
     }
-    let known = |name: &str| expected.iter().any(|(other, _)| other == name);
-    let unexpected = |(name, _): &(&String, &Tensor)| !known(name) && !name.ends_with(COUNTER);
+    let known: BTreeSet<&String> = expected.iter().map(|(name, _)| name).collect();
+    let unexpected =
+        |(name, _): &(&String, &Tensor)| !known.contains(name) && !name.ends_with(COUNTER);
     match tensors.iter().find(unexpected) {
         Some((name, tensor)) => {
             Err(Mismatch::Unexpected { name: name.clone(), found: tensor.shape().to_vec() })

@@ -2,11 +2,11 @@
 //!
 //! | takes | gives |
 //! |---|---|
-//! | a safetensors file, a `torch.save` checkpoint of today or of before 2020 | [`Tensors`] ([`read`]) |
-//! | [`Tensors`] | a safetensors file that timm loads ([`write`]) |
-//! | [`Tensors`] and the tensors a model expects | the first difference ([`check`]) |
-//! | published weights by name | a safetensors file in the cache ([`fetch`]) |
-//! | nothing | the embedded trunk of EfficientNet-Lite0 ([`efficientnet_lite0_trunk`]) |
+//! | a safetensors file, a `torch.save` checkpoint of today or of before 2020 | [`Tensors`] ([`read()`]) |
+//! | [`Tensors`] | a safetensors file that timm loads ([`write()`]) |
+//! | [`Tensors`] and the tensors a model expects | the first difference ([`check()`]) |
+//! | published weights by name | a safetensors file in the cache ([`fetch()`]) |
+//! | nothing | the embedded trunk of EfficientNet-Lite0 ([`efficientnet_lite0_trunk()`]) |
 //!
 //! A file is data, never a program: what a pickle asks to be called is looked up in
 //! a short list and anything else is an error. No input makes a reader panic or take
@@ -95,9 +95,9 @@ fn unwrapped(mut name: String) -> String {
 /// # Errors
 /// Fails when the file exists or cannot be written.
 pub fn write(tensors: &Tensors, path: &Path) -> Result<(), WeightsError> {
-    let bytes = to_safetensors(tensors)
-        .map_err(|error| WeightsError::Parse { path: path.into(), source: error.into() })?;
-    let written = temporary(path, &bytes).and_then(|file| Ok(file.persist_noclobber(path)?));
+    let written = (to_safetensors(tensors).map_err(io::Error::other))
+        .and_then(|bytes| temporary(path, &bytes))
+        .and_then(|file| Ok(file.persist_noclobber(path)?));
     written.map(drop).map_err(|source| WeightsError::Write { path: path.into(), source })
 }
 

@@ -8,6 +8,7 @@
 
 mod archive;
 mod legacy;
+mod machine;
 mod pickle;
 
 use std::collections::BTreeMap;
