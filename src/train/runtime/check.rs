@@ -54,9 +54,8 @@ fn ask(path: &Path) -> Result<(String, bool), Unusable> {
     // or put beside the binary or into the Python environment, or that was installed from
     // bytes with a known checksum: loading it is what was asked for.
     let library = unsafe { Library::new(&path) }.map_err(|error| {
-        let text = error.to_string();
-        let bare = text.replace(&format!("{}: ", path.display()), "");
-        Unusable::NotALibrary(bare)
+        let said = loader_says(&error);
+        Unusable::NotALibrary(said.replace(&format!("{}: ", path.display()), ""))
     })?;
     // SAFETY: ONNX Runtime's C API declares `OrtGetApiBase` as this function since 1.0.
     let base = unsafe {
@@ -73,6 +72,12 @@ fn ask(path: &Path) -> Result<(String, bool), Unusable> {
     // SAFETY: The version is a constant of the library that ends with a null byte.
     let text = unsafe { CStr::from_ptr(text) };
     Ok((text.to_string_lossy().into_owned(), !api.is_null()))
+}
+
+/// Returns what the system's loader says; the error itself says only that it failed.
+pub(super) fn loader_says(error: &libloading::Error) -> String {
+    use std::error::Error as _;
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Returns the names of the providers that the loaded library was built with.

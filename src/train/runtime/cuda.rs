@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use libloading::Library;
 
-use super::{Build, install};
+use super::{Build, Choice, Device, check, find, install};
 
 /// CUDA's version that the driver must support, as `cuDriverGetVersion` tells it.
 const DRIVER: i32 = 13_000;
@@ -108,6 +108,13 @@ impl fmt::Display for Missing {
 }
 
 impl Cuda {
+    /// Looks at what CUDA needs for the library that [`Device::Cuda`] would choose; `None`
+    /// where there is no library at all.
+    pub fn find(cache: Option<&Path>) -> Option<Cuda> {
+        let choice = Choice { device: Device::Cuda, cache: cache.map(Path::to_path_buf) };
+        find::find(&choice).ok().map(|found| Cuda::look(&found.library, cache))
+    }
+
     /// Looks at all that the CUDA provider beside a library needs, and loads what is
     /// there into the process.
     pub fn look(library: &Path, cache: Option<&Path>) -> Cuda {
@@ -176,15 +183,8 @@ fn folders(library: &Path, cache: Option<&Path>) -> Vec<PathBuf> {
 /// stays loaded.
 fn preload(file: &str, folders: &[PathBuf]) -> Result<(), String> {
     match folders.iter().map(|folder| folder.join(file)).find(|path| path.is_file()) {
-        Some(path) => ort::util::preload_dylib(&path).map_err(|error| {
-            let text = error.to_string();
-            // The loader begins with the path, or with that of a library it needs.
-            if text.contains(&*path.to_string_lossy()) {
-                format!("cannot be loaded: {text}")
-            } else {
-                format!("in {} cannot be loaded: {text}", path.display())
-            }
-        }),
+        Some(path) => ort::util::preload_dylib(&path)
+            .map_err(|error| format!("cannot be loaded: {}", check::loader_says(&error))),
         None => ort::util::preload_dylib(file).map_err(|_| "was not found".into()),
     }
 }

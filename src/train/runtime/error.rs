@@ -91,13 +91,15 @@ fn listed(items: &[impl ToString]) -> String {
 
 /// Returns what helps: most of it can be installed, the driver cannot.
 fn advice(missing: &[Missing]) -> &'static str {
-    match (missing.iter().any(|one| one.package.is_some()), missing.iter().any(Missing::is_driver))
-    {
+    let driver = missing.iter().any(Missing::is_driver);
+    match (driver, missing.iter().all(Missing::is_driver)) {
+        (false, _) => "run `labelvet runtime install --cuda`, or use --device cpu",
         (true, true) => {
-            "install NVIDIA's driver, then run `labelvet runtime install --cuda`, \
-             or use --device cpu"
+            "CUDA needs an NVIDIA GPU with driver 580 or newer; use --device cpu without"
         }
-        (true, false) => "run `labelvet runtime install --cuda`, or use --device cpu",
-        (false, _) => "install a newer driver from NVIDIA, or use --device cpu",
+        (true, false) => {
+            "on a machine with an NVIDIA GPU and driver 580 or newer run \
+             `labelvet runtime install --cuda`, or use --device cpu"
+        }
     }
 }

@@ -64,11 +64,10 @@ pub(super) struct Found {
     pub(super) version: String,
 }
 
-/// Returns the library to use.
+/// Returns the library to use: the first one in the order of places that works.
 ///
-/// Where CUDA will do, one with all that CUDA needs goes before the order of places;
-/// where it is asked for, so does one with the provider at least, whose error then tells
-/// what else is missing.
+/// Where CUDA will do, one that has all that CUDA needs goes first; where CUDA is asked
+/// for, one that has the provider, whose error then tells what else is missing.
 pub(super) fn find(choice: &Choice) -> Result<Found, RuntimeError> {
     if let Some(path) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
         let path = PathBuf::from(path);
@@ -81,7 +80,14 @@ pub(super) fn find(choice: &Choice) -> Result<Found, RuntimeError> {
     let mut usable: Option<Found> = None;
     for (place, folder) in folders(choice) {
         let Some(path) = folder.as_deref().and_then(library_in) else {
-            looked.push(Looked { place, path: folder, reason: None });
+            // The folders of the cache are details of its own.
+            let path = if place == Place::Cache {
+                choice.cache.as_deref().map(install::root)
+            } else {
+                folder
+            };
+            looked.push(Looked { place, path, reason: None });
+            looked.dedup();
             continue;
         };
         let with_provider = cuda::provider_of(&path).is_file();
@@ -109,12 +115,8 @@ pub(super) fn find(choice: &Choice) -> Result<Found, RuntimeError> {
 fn folders(choice: &Choice) -> impl Iterator<Item = (Place, Option<PathBuf>)> {
     let program = std::env::current_exe().ok().and_then(|path| path.canonicalize().ok());
     let beside = program.and_then(|path| Some(path.parent()?.to_path_buf()));
-    let builds = match choice.device {
-        Device::Cpu => [Build::Cpu, Build::Cuda],
-        Device::Auto | Device::Cuda => [Build::Cuda, Build::Cpu],
-    };
     let cache = choice.cache.clone();
-    let cached = builds.into_iter().map(move |build| {
+    let cached = [Build::Cpu, Build::Cuda].into_iter().map(move |build| {
         (Place::Cache, cache.as_deref().and_then(|cache| install::folder(build, cache)))
     });
     let python = std::iter::once_with(|| {

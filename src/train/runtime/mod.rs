@@ -147,18 +147,17 @@ impl Runtime {
         choice: &Choice,
         progress: crate::packages::Progress<'_>,
     ) -> Result<Runtime, RuntimeError> {
-        let build = match (Runtime::load(choice), &choice.cache) {
-            (Err(RuntimeError::NotFound { .. }), Some(_)) if choice.device != Device::Cuda => {
-                Build::Cpu
-            }
-            (Err(RuntimeError::NotFound { .. } | RuntimeError::Cuda { .. }), Some(_)) => {
+        let Some(cache) = &choice.cache else { return Runtime::load(choice) };
+        let build = match Runtime::load(choice) {
+            Err(RuntimeError::NotFound { .. }) if choice.device != Device::Cuda => Build::Cpu,
+            Err(RuntimeError::NotFound { .. }) => Build::Cuda,
+            // Without a driver the rest would be downloaded for nothing.
+            Err(RuntimeError::Cuda { missing, .. }) if !missing.iter().any(Missing::is_driver) => {
                 Build::Cuda
             }
-            (done, _) => return done,
+            done => return done,
         };
-        if let Some(cache) = &choice.cache {
-            install(build, cache, progress)?;
-        }
+        install(build, cache, progress)?;
         Runtime::load(choice)
     }
 
