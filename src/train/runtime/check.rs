@@ -26,7 +26,7 @@ pub enum Unusable {
     TooOld(String),
 }
 
-/// Returns the version of the ONNX Runtime in a file.
+/// Returns the version of the ONNX Runtime in a file, given by its absolute path.
 ///
 /// # Errors
 /// Fails when the file is anything but an ONNX Runtime that `ort` can use.
@@ -48,12 +48,10 @@ pub(super) fn version(path: &Path) -> Result<String, Unusable> {
 /// `ort` was built for.
 #[expect(unsafe_code, reason = "the version is told by a function of the library")]
 fn ask(path: &Path) -> Result<(String, bool), Unusable> {
-    // The loader resolves a bare name in its own folders, not in the current one.
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
     // SAFETY: Loading runs the initialisers of the library. It is one that the user named,
     // or put beside the binary or into the Python environment, or that was installed from
     // bytes with a known checksum: loading it is what was asked for.
-    let library = unsafe { Library::new(&path) }.map_err(|error| {
+    let library = unsafe { Library::new(path) }.map_err(|error| {
         let said = loader_says(&error);
         Unusable::NotALibrary(said.replace(&format!("{}: ", path.display()), ""))
     })?;

@@ -71,6 +71,8 @@ pub(super) struct Found {
 pub(super) fn find(choice: &Choice) -> Result<Found, RuntimeError> {
     if let Some(path) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
         let path = PathBuf::from(path);
+        // `ort` looks for what is not absolute in other folders than the current one.
+        let path = std::path::absolute(&path).unwrap_or(path);
         return match check::version(&path) {
             Ok(version) => Ok(Found { library: path, place: Place::Variable, version }),
             Err(reason) => Err(RuntimeError::Named { path, reason }),

@@ -96,7 +96,9 @@ pub(super) fn cuda_folders(cache: &Path) -> Vec<PathBuf> {
 
 /// Returns the folder in the cache that holds all runtimes.
 pub(super) fn root(cache: &Path) -> PathBuf {
-    cache.join("runtime")
+    // Absolute, since a library outlives a change of the current folder.
+    let root = cache.join("runtime");
+    std::path::absolute(&root).unwrap_or(root)
 }
 
 /// Returns the library in a folder, if it works.
