@@ -118,16 +118,7 @@ impl Cuda {
     /// Looks at all that the CUDA provider beside a library needs, and loads what is
     /// there into the process.
     pub fn look(library: &Path, cache: Option<&Path>) -> Cuda {
-        let mut cuda = Cuda::default();
-        if !provider_of(library).is_file() {
-            let beside = library.parent().unwrap_or(Path::new(".")).display();
-            cuda.missing.push(Missing {
-                file: PROVIDER,
-                part_of: "ONNX Runtime's provider for CUDA",
-                package: Some(packaged("onnxruntime-gpu")),
-                reason: format!("is not in {beside}"),
-            });
-        }
+        let mut cuda = Cuda { missing: Vec::from_iter(provider_missing(library)), driver: None };
         let folders = folders(library, cache);
         for needed in &LIBRARIES {
             if let Err(reason) = preload(needed.file, &folders) {
@@ -149,8 +140,19 @@ impl Cuda {
 }
 
 /// Returns the file of the CUDA provider that belongs to a library.
-pub(super) fn provider_of(library: &Path) -> PathBuf {
+fn provider_of(library: &Path) -> PathBuf {
     library.with_file_name(PROVIDER)
+}
+
+/// Returns what is wrong with the provider of a library, if it has none.
+pub(super) fn provider_missing(library: &Path) -> Option<Missing> {
+    let beside = library.parent().unwrap_or(Path::new("."));
+    (!provider_of(library).is_file()).then(|| Missing {
+        file: PROVIDER,
+        part_of: "ONNX Runtime's provider for CUDA",
+        package: Some(packaged("onnxruntime-gpu")),
+        reason: format!("is not in {}", beside.display()),
+    })
 }
 
 /// Returns a package with the version that is installed.

@@ -92,7 +92,7 @@ pub(super) fn find(choice: &Choice) -> Result<Found, RuntimeError> {
             looked.dedup();
             continue;
         };
-        let with_provider = cuda::provider_of(&path).is_file();
+        let with_provider = cuda::provider_missing(&path).is_none();
         let wanted = match choice.device {
             Device::Cpu => true,
             Device::Cuda => with_provider,
