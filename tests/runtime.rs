@@ -2,6 +2,7 @@
 //! its own with a time limit, since a library that will not do may hang or abort it.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -26,13 +27,18 @@ pub(crate) fn onnx_runtime() -> Option<&'static Path> {
         match runtime::install(Build::Cpu, &cache(), &|_, _| {}) {
             Ok(library) => Some(library),
             Err(RuntimeError::Package(PackageError::Offline { file })) => {
-                eprintln!("skipped: needs {file}, and {OFFLINE} is set");
+                skipped(&format!("needs {file}"));
                 None
             }
             Err(error) => panic!("{error}"),
         }
     });
     library.as_deref()
+}
+
+/// Says that a test did not run, past the test runner, which shows only what fails.
+fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}, and {OFFLINE} is set");
 }
 
 /// Returns the folder below the target folder that tests install to.
@@ -250,7 +256,7 @@ fn download_that_is_forbidden_is_not_tried_and_keeps_what_is_there() {
 #[test]
 fn processes_that_install_at_once_share_one_download() {
     if std::env::var_os(OFFLINE).is_some() {
-        return eprintln!("skipped: downloads, and {OFFLINE} is set");
+        return skipped("downloads a runtime");
     }
     let cache = tempfile::tempdir().expect("a folder");
     let wheel = &runtime::wheels(Build::Cpu).expect("wheels")[0];
