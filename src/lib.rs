@@ -14,6 +14,10 @@
 //! | [`facts`] | a dataset | [`facts::Facts`] |
 //! | [`audit`] | facts, rules, settings | [`audit::Finding`]s |
 //! | [`report`] | facts and findings | files |
+//! | [`onnx`] | operators, a loss | gradients, ONNX models |
+//! | [`models`] | the name of a network | its graph, its weights |
+//! | [`packages`] | a pinned wheel of PyPI | its files |
+//! | [`train`] | a graph, a device | a training's state, step by step |
 //!
 //! ```
 //! use labelvet::{audit, facts, formats};
@@ -33,7 +37,11 @@ pub mod dataset;
 pub mod facts;
 pub mod formats;
 pub mod media;
+pub mod models;
+pub mod onnx;
+pub mod packages;
 mod page;
 pub mod pixels;
 pub mod report;
 pub mod stats;
+pub mod train;

@@ -13,4 +13,6 @@ mod pixels;
 mod planted_pose;
 mod report;
 mod rules;
+mod runtime;
 mod sql;
+mod weights;

@@ -7,7 +7,7 @@ mod progress;
 mod settings;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -30,6 +30,8 @@ enum Command {
     Audit(commands::audit::Options),
     Rules(commands::rules::Options),
     Explain(commands::explain::Options),
+    Weights(commands::weights::Options),
+    Runtime(commands::runtime::Options),
 }
 
 /// Options of every command.
@@ -48,9 +50,27 @@ struct Common {
     /// Print nothing but results and errors
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Folder that keeps measurements for the next run, or `off`
+    /// Folder that keeps measurements and downloads for the next run, or `off`
     #[arg(long, global = true, value_name = "DIR", env = "LABELVET_CACHE")]
     cache: Option<PathBuf>,
+}
+
+impl Common {
+    /// Returns the folder of the cache: as given, or the user's cache folder; none
+    /// where it is off or there is no home.
+    fn cache_folder(&self) -> Option<PathBuf> {
+        match &self.cache {
+            Some(path) if path == Path::new("off") => None,
+            Some(path) => Some(path.clone()),
+            None => {
+                let variable =
+                    |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+                let base =
+                    variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+                base.map(|base| base.join("labelvet"))
+            }
+        }
+    }
 }
 
 /// Runs the command line of this process.
@@ -76,6 +96,8 @@ fn run(words: Vec<OsString>) -> ExitCode {
         Command::Audit(options) => commands::audit::run(options, &cli.common, &words),
         Command::Rules(options) => commands::rules::run(options, &cli.common),
         Command::Explain(options) => commands::explain::run(options, &cli.common),
+        Command::Weights(options) => commands::weights::run(options, &cli.common),
+        Command::Runtime(options) => commands::runtime::run(options, &cli.common),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -28,6 +28,7 @@ mod layer;
 mod parameter;
 mod resnet;
 mod trunk;
+pub mod weights;
 
 use crate::onnx::{Graph, GraphError, Shape, TensorType, Value};
 

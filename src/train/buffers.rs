@@ -12,7 +12,7 @@ use ort::value::{DynValue, Tensor, Value};
 
 /// A flat vector of 32-bit floating-point numbers on the device.
 #[derive(Debug)]
-pub struct Flat {
+pub(super) struct Flat {
     tensor: Tensor<f32>,
     allocator: Allocator,
     len: usize,
@@ -23,7 +23,7 @@ impl Flat {
     ///
     /// # Errors
     /// ONNX Runtime's, as when the device has no memory left.
-    pub fn new(allocator: Allocator, len: usize) -> ort::Result<Self> {
+    pub(super) fn new(allocator: Allocator, len: usize) -> ort::Result<Self> {
         let tensor = Tensor::<f32>::new(&allocator, [len])?;
         let mut flat = Flat { tensor, allocator, len };
         flat.write(0, &vec![0.0; len])?;
@@ -37,7 +37,7 @@ impl Flat {
     ///
     /// # Panics
     /// When the view would reach beyond the end.
-    pub fn view(&self, start: usize, shape: &[usize]) -> ort::Result<DynValue> {
+    pub(super) fn view(&self, start: usize, shape: &[usize]) -> ort::Result<DynValue> {
         let volume: usize = shape.iter().product();
         assert!(start + volume <= self.len, "a view of {shape:?} at {start} of {}", self.len);
         let extents: Vec<i64> = shape.iter().map(|&extent| extent as i64).collect();
@@ -71,7 +71,7 @@ impl Flat {
     ///
     /// # Panics
     /// When they reach beyond the end.
-    pub fn write(&mut self, start: usize, elements: &[f32]) -> ort::Result<()> {
+    pub(super) fn write(&mut self, start: usize, elements: &[f32]) -> ort::Result<()> {
         if self.allocator.memory_info().is_cpu_accessible() {
             let (_, all) = self.tensor.try_extract_tensor_mut::<f32>()?;
             all[start..start + elements.len()].copy_from_slice(elements);
@@ -89,7 +89,7 @@ impl Flat {
     ///
     /// # Panics
     /// When they reach beyond the end.
-    pub fn read(&self, start: usize, count: usize) -> ort::Result<Vec<f32>> {
+    pub(super) fn read(&self, start: usize, count: usize) -> ort::Result<Vec<f32>> {
         if self.allocator.memory_info().is_cpu_accessible() {
             let (_, all) = self.tensor.try_extract_tensor::<f32>()?;
             return Ok(all[start..start + count].to_vec());
@@ -100,12 +100,7 @@ impl Flat {
     }
 
     /// Returns the number of elements.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.len
-    }
-
-    /// Says whether there are no elements.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 }

@@ -84,7 +84,8 @@ pub fn pose_forward(training: &PoseTraining) -> Result<(Forward, Masks), StepErr
         inverse_deviation: statistics.inverse_deviation,
         count: statistics.count,
     });
-    let results = [("loss", total), ("score_loss", score), ("offset_loss", offset), ("losses", each)];
+    let results =
+        [("loss", total), ("score_loss", score), ("offset_loss", offset), ("losses", each)];
     let forward = Forward {
         loss: total,
         trained: trained.collect(),

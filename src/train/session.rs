@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ort::environment::Environment;
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::Tensor as OrtTensor;
 
+use super::kernels;
+use super::runtime::{Device, Runtime, RuntimeError, SessionSettings};
 use crate::onnx::Shape;
 
 /// Elements and extents of a floating-point tensor on the host.
@@ -25,23 +26,26 @@ pub struct Tensor {
 /// Why a session cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
+    /// The runtime has no session with these settings on this device.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
     /// ONNX Runtime does not take the graph or the options.
     #[error("ONNX Runtime does not take the graph: {0}")]
     Compile(#[from] ort::Error),
 }
 
-/// Makes sessions on one device, with one choice of threads.
+/// Makes sessions on one device, with one choice of settings.
 #[derive(Clone, Debug)]
 pub struct Sessions {
-    environment: Environment,
-    threads: usize,
+    runtime: Runtime,
+    settings: SessionSettings,
     profile: Option<PathBuf>,
 }
 
 impl Sessions {
-    /// Returns a maker of sessions on the CPU with `threads` threads.
-    pub fn new(environment: &Environment, threads: usize) -> Self {
-        Sessions { environment: environment.clone(), threads, profile: None }
+    /// Returns a maker of sessions on the runtime's device.
+    pub fn new(runtime: &Runtime, settings: SessionSettings) -> Self {
+        Sessions { runtime: runtime.clone(), settings, profile: None }
     }
 
     /// Writes a profile of the sessions made from now on to files that begin with `path`.
@@ -53,18 +57,16 @@ impl Sessions {
     /// Compiles a model.
     ///
     /// # Errors
-    /// [`SessionError::Compile`].
+    /// [`SessionError`].
     pub fn compile(&self, model: &[u8]) -> Result<Session, SessionError> {
-        let mut builder = Session::builder(&self.environment)?
-            .with_operators(super::kernels::domain()?)
-            .map_err(ort::Error::from)?
+        let mut builder = self
+            .runtime
+            .session(&self.settings)?
             .with_optimization_level(GraphOptimizationLevel::All)
-            .map_err(ort::Error::from)?
-            .with_intra_threads(self.threads)
-            .map_err(ort::Error::from)?
-            // The pattern would keep the arena of the first run beside the planned block.
-            .with_memory_pattern(false)
             .map_err(ort::Error::from)?;
+        if self.runtime.device() == Device::Cpu {
+            builder = builder.with_operators(kernels::domain()?).map_err(ort::Error::from)?;
+        }
         if let Some(path) = &self.profile {
             builder = builder.with_profiling(path).map_err(ort::Error::from)?;
         }
@@ -76,22 +78,25 @@ impl Sessions {
     /// # Errors
     /// ONNX Runtime's.
     pub fn allocator(&self, session: &Session) -> ort::Result<Allocator> {
-        let memory =
-            MemoryInfo::new(AllocationDevice::CPU, 0, AllocatorType::Device, MemoryType::Default)?;
+        let device = match self.runtime.device() {
+            Device::Cuda => AllocationDevice::CUDA,
+            Device::Auto | Device::Cpu => AllocationDevice::CPU,
+        };
+        let memory = MemoryInfo::new(device, 0, AllocatorType::Device, MemoryType::Default)?;
         Allocator::new(session, memory)
     }
 }
 
-/// Runs a model once on the CPU: `inputs` by name; returns all outputs by name.
+/// Runs a model once: `inputs` by name; returns all outputs by name.
 ///
 /// # Errors
 /// [`SessionError`].
 pub fn run_once(
-    environment: &Environment,
+    runtime: &Runtime,
     model: &[u8],
     inputs: &[(String, Tensor)],
 ) -> Result<BTreeMap<String, Tensor>, SessionError> {
-    let mut session = Sessions::new(environment, 2).compile(model)?;
+    let mut session = Sessions::new(runtime, SessionSettings::default()).compile(model)?;
     let mut feeds = Vec::new();
     for (name, tensor) in inputs {
         let shape: Vec<i64> = tensor.shape.iter().map(|&extent| extent as i64).collect();

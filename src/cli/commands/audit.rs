@@ -56,7 +56,7 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
         dataset,
         &MeasureOptions {
             pixels: if options.labels_only { Pixels::Skip } else { Pixels::Measure },
-            cache: cache_folder(common.cache.as_deref()),
+            cache: common.cache_folder(),
             progress: Some(&|| bar.inc(1)),
         },
     );
@@ -76,21 +76,6 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
         summarise(&facts, &audit, &options.out);
     }
     Ok(())
-}
-
-/// Returns the folder of the cache: as given, or the user's cache folder.
-fn cache_folder(given: Option<&Path>) -> Option<PathBuf> {
-    match given {
-        Some(path) if path == Path::new("off") => None,
-        Some(path) => Some(path.into()),
-        None => {
-            let variable =
-                |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-            let base =
-                variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
-            base.map(|base| base.join("labelvet"))
-        }
-    }
 }
 
 /// Says in a few lines what was found and where to look.

@@ -3,3 +3,5 @@
 pub(super) mod audit;
 pub(super) mod explain;
 pub(super) mod rules;
+pub(super) mod runtime;
+pub(super) mod weights;
