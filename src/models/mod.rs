@@ -35,7 +35,7 @@ pub use builder::Builder;
 pub use efficientnet::EfficientNet;
 pub use fold::{BatchNorm, Folded, fold};
 pub use heads::{ClassOutputs, Classifier, POSE_STRIDE, PoseModel, PoseOutputs};
-pub use interface::{BatchStatistics, Interface, Mask, Mode, ParameterInput, Weights};
+pub use interface::{BatchStatistics, Interface, Mode, ParameterInput, Weights};
 pub use layer::{ConvLayer, Conventions, Norm, Padding};
 pub use parameter::{Initialiser, Kind, Parameter, RunningStatistics};
 pub use trunk::{Architecture, Depth, Features, MAX_STRIDE, Trunk};
@@ -175,6 +175,16 @@ pub enum ModelError {
         /// The trunk's stride.
         found: usize,
     },
+    /// A rate is no probability below 1.
+    #[error(
+        "{name} is to be left out with a probability of {rate}, which is not from 0 to below 1"
+    )]
+    Rate {
+        /// Name of the mask.
+        name: String,
+        /// The rate asked for.
+        rate: f32,
+    },
     /// A layer of images was given something else.
     #[error("images need four axes, not those of {found}")]
     Images {
@@ -255,18 +265,11 @@ mod tests {
         let masks = model.build(&mut graph, images, mode).expect("a network").interface.masks;
         // Lite0 has 16 blocks, 9 of them with a shortcut; the first of these is the third.
         assert_eq!(masks.len(), 10);
-        assert_eq!(
-            (masks[0].name.as_str(), masks[0].rate),
-            ("blocks.1.1.drop_path", 0.2 * 2.0 / 16.0)
-        );
-        assert_eq!(
-            (masks[8].name.as_str(), masks[8].rate),
-            ("blocks.5.3.drop_path", 0.2 * 14.0 / 16.0)
-        );
-        assert_eq!(
-            (masks[9].name.as_str(), &masks[9].shape[..]),
-            ("classifier.dropout", &[2, 1280][..])
-        );
-        assert_eq!(masks[9].rate, 0.2);
+        let mask = |index: usize| (masks[index].name.as_str(), masks[index].keep);
+        assert_eq!(mask(0), ("blocks.1.1.drop_path", 1.0 - 0.2 * 2.0 / 16.0));
+        assert_eq!(mask(8), ("blocks.5.3.drop_path", 1.0 - 0.2 * 14.0 / 16.0));
+        assert_eq!(mask(9), ("classifier.dropout", 1.0 - 0.2));
+        assert_eq!(masks[8].shape, [2, 1, 1, 1]);
+        assert_eq!(masks[9].shape, [2, 1280]);
     }
 }

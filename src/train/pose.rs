@@ -84,7 +84,8 @@ pub fn pose_forward(training: &PoseTraining) -> Result<(Forward, Masks), StepErr
         inverse_deviation: statistics.inverse_deviation,
         count: statistics.count,
     });
-    let results = [("loss", total), ("score_loss", score), ("offset_loss", offset), ("losses", each)];
+    let results =
+        [("loss", total), ("score_loss", score), ("offset_loss", offset), ("losses", each)];
     let forward = Forward {
         loss: total,
         trained: trained.collect(),
@@ -96,4 +97,4 @@ pub fn pose_forward(training: &PoseTraining) -> Result<(Forward, Masks), StepErr
 }
 
 /// Masks that are drawn anew for each pass.
-pub type Masks = Vec<crate::models::Mask>;
+pub type Masks = Vec<crate::onnx::Mask>;
