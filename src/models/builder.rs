@@ -31,6 +31,11 @@ impl<'graph, 'weights> Builder<'graph, 'weights> {
         self.interface
     }
 
+    /// Returns the type of a value.
+    pub fn tensor(&self, value: Value) -> &TensorType {
+        self.graph.tensor(value)
+    }
+
     /// Returns the extents of a value.
     pub fn shape(&self, value: Value) -> &[usize] {
         self.graph.shape(value)

@@ -50,7 +50,8 @@ pub struct Interface {
     /// Parameters, in the order of the forward pass; none in inference, where they are
     /// constants.
     pub parameters: Vec<ParameterInput>,
-    /// Batch normalisations with running statistics as inputs, by their names.
+    /// Running statistics of the batch normalisations; none in inference. They are inputs, by
+    /// their names, where statistics are frozen only.
     pub running: Vec<RunningStatistics>,
     /// Statistics of the batch, in training.
     pub statistics: Vec<BatchStatistics>,

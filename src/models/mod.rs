@@ -185,8 +185,8 @@ pub enum ModelError {
         /// The rate asked for.
         rate: f32,
     },
-    /// A layer of images was given something else.
-    #[error("images need four axes, not those of {found}")]
+    /// A network or a layer of images was given something else.
+    #[error("images are [batch, channels, height, width], with 3 channels of colour, not {found}")]
     Images {
         /// What was given.
         found: TensorType,

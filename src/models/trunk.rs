@@ -167,6 +167,9 @@ impl Model for Trunk {
     }
 
     fn add(&self, builder: &mut Builder, images: Value) -> Result<Features, ModelError> {
+        if builder.images(images)?[1] != 3 {
+            return Err(ModelError::Images { found: builder.tensor(images).clone() });
+        }
         let (first, last) = (self.architecture.first_stage(), self.architecture.last_stage());
         let stage = match self.depth {
             Depth::All => last,
@@ -223,6 +226,8 @@ impl Stride {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::Mode;
+    use crate::onnx::{Graph, TensorType};
 
     #[test]
     fn a_stride_becomes_dilation_after_its_first_block() {
@@ -253,5 +258,11 @@ mod tests {
         assert_eq!(message, "resnet50 has stages 1 to 4, not 0");
         let trunk = Trunk { output_stride: 2, ..Trunk::new(Architecture::ResNet50, Depth::All) };
         assert!(matches!(trunk.inventory(), Err(ModelError::OutputStride { found: 2 })));
+
+        let mut graph = Graph::new();
+        let grey = graph.input("images", TensorType::f32(&[2, 1, 64, 64]));
+        let mode = Mode::Train(Regularisation::NONE);
+        let error = Trunk::new(Architecture::ResNet50, Depth::All).build(&mut graph, grey, mode);
+        assert!(error.expect_err("grey images").to_string().ends_with("not float[2, 1, 64, 64]"));
     }
 }
