@@ -5,12 +5,12 @@
 //! the list of what the graph is fed with and what it gives beside its result.
 
 use super::fold::{BatchNorm, fold};
-use super::interface::{BatchStatistics, Interface, Mask, Mode, ParameterInput, Weights};
+use super::interface::{BatchStatistics, Interface, Mode, ParameterInput, Weights};
 use super::layer::{ConvLayer, Conventions, Norm};
 use super::parameter::{Initialiser, Kind, Parameter, RunningStatistics};
 use super::{ModelError, Regularisation};
 use crate::onnx::ops::{Activation, BatchNormVectors, Conv, Window};
-use crate::onnx::{Graph, GraphError, Shape, TensorType, Value, volume};
+use crate::onnx::{Dropped, Graph, GraphError, TensorType, Value, volume};
 
 /// Writes the layers of a model into a graph.
 pub struct Builder<'graph, 'weights> {
@@ -29,6 +29,11 @@ impl<'graph, 'weights> Builder<'graph, 'weights> {
     /// Returns what the graph is fed with, and what it gives beside its result.
     pub fn finish(self) -> Interface {
         self.interface
+    }
+
+    /// Returns the type of a value.
+    pub fn tensor(&self, value: Value) -> &TensorType {
+        self.graph.tensor(value)
     }
 
     /// Returns the extents of a value.
@@ -218,7 +223,7 @@ impl<'graph, 'weights> Builder<'graph, 'weights> {
     /// `branch, shortcut: [N, C, H, W]` → the same.
     ///
     /// # Errors
-    /// [`ModelError::Graph`] where the shapes differ.
+    /// [`ModelError::Graph`] where the shapes differ, [`ModelError::Rate`] where the rate is none.
     ///
     /// # Source
     /// Huang et al. (2016), "Deep Networks with Stochastic Depth", arXiv:1603.09382.
@@ -229,9 +234,8 @@ impl<'graph, 'weights> Builder<'graph, 'weights> {
         name: &str,
         share: f32,
     ) -> Result<Value, ModelError> {
-        let shape = vec![self.shape(branch)[0], 1, 1, 1];
         let rate = self.regularisation().stochastic_depth * share;
-        let branch = self.masked(branch, format!("{name}.drop_path"), shape, rate)?;
+        let branch = self.masked(branch, &format!("{name}.drop_path"), rate, Dropped::Samples)?;
         Ok(self.graph.scoped(name, |graph| graph.add(branch, shortcut))?)
     }
 
@@ -241,10 +245,10 @@ impl<'graph, 'weights> Builder<'graph, 'weights> {
     /// `x` of any shape → the same.
     ///
     /// # Errors
-    /// None.
+    /// [`ModelError::Rate`] where that is none.
     pub fn dropout(&mut self, x: Value, name: &str) -> Result<Value, ModelError> {
         let rate = self.regularisation().dropout;
-        self.masked(x, format!("{name}.dropout"), self.shape(x).to_vec(), rate)
+        self.masked(x, &format!("{name}.dropout"), rate, Dropped::Elements)
     }
 
     /// Returns the extents `[N, C, H, W]` of images.
@@ -266,16 +270,16 @@ impl<'graph, 'weights> Builder<'graph, 'weights> {
     fn masked(
         &mut self,
         x: Value,
-        name: String,
-        shape: Shape,
+        name: &str,
         rate: f32,
+        dropped: Dropped,
     ) -> Result<Value, ModelError> {
-        if rate == 0.0 {
-            return Ok(x);
+        if !(0.0..1.0).contains(&rate) {
+            return Err(ModelError::Rate { name: name.to_owned(), rate });
         }
-        let value = self.graph.input(&name, TensorType::f32(&shape));
-        let y = self.graph.scoped(&name, |graph| graph.mul(x, value))?;
-        self.interface.masks.push(Mask { name, shape, rate, value });
+        let (y, mask) =
+            self.graph.scoped(name, |graph| graph.dropout(x, name, 1.0 - rate, dropped))?;
+        self.interface.masks.extend(mask);
         Ok(y)
     }
 

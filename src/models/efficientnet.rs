@@ -88,6 +88,7 @@ const fn scale(
     Scale { name, family, width, depth, dropout }
 }
 
+/// Width, depth and dropout of each network, as in the authors' own implementation.
 const SCALES: [Scale; 13] = [
     scale("b0", &B, 1.0, 1.0, 0.2),
     scale("b1", &B, 1.0, 1.1, 0.2),

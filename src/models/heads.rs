@@ -116,3 +116,31 @@ impl Model for Classifier {
         Ok(ClassOutputs { logits: builder.linear(pooled, name, weights)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::{Mode, Regularisation};
+    use crate::onnx::{Graph, TensorType};
+
+    #[test]
+    fn score_maps_have_stride_8_whatever_the_trunk() {
+        let shapes = |depth, output_stride| {
+            let architecture = "efficientnet_lite0".parse()?;
+            let trunk = Trunk { architecture, depth, output_stride };
+            let mut graph = Graph::new();
+            let images = graph.input("images", TensorType::f32(&[1, 3, 64, 120]));
+            let mode = Mode::Train(Regularisation::NONE);
+            let model = PoseModel { trunk, keypoints: 5 };
+            let outputs = model.build(&mut graph, images, mode)?.outputs;
+            let shape = |value| graph.shape(value).to_vec();
+            Ok::<_, ModelError>([shape(outputs.score_maps), shape(outputs.locref)])
+        };
+        let expected = [vec![1, 5, 8, 16], vec![1, 10, 8, 16]];
+        for (depth, stride) in [(Depth::Stage(4), 32), (Depth::All, 16), (Depth::All, 32)] {
+            assert_eq!(shapes(depth, stride).expect("a network"), expected);
+        }
+        let error = shapes(Depth::All, 8).expect_err("too fine");
+        assert!(matches!(error, ModelError::PoseStride { found: 8 }));
+    }
+}

@@ -3,7 +3,7 @@
 
 use super::Regularisation;
 use super::parameter::{Parameter, RunningStatistics};
-use crate::onnx::{Shape, Value};
+use crate::onnx::{Mask, Value};
 
 /// Where weights come from in inference: the row-major elements of a tensor by its name.
 pub type Weights<'a> = &'a dyn Fn(&str) -> Option<&'a [f32]>;
@@ -44,26 +44,14 @@ pub struct BatchStatistics {
     pub count: usize,
 }
 
-/// A mask of dropout or stochastic depth, fed on each run.
-#[derive(Clone, Debug)]
-pub struct Mask {
-    /// Name of the input, such as `blocks.1.1.drop_path`.
-    pub name: String,
-    /// Extents: `[N, 1, 1, 1]` of stochastic depth, `[N, C]` of dropout.
-    pub shape: Shape,
-    /// Probability of 0; an element that is kept is `1/(1 − rate)`.
-    pub rate: f32,
-    /// The input.
-    pub value: Value,
-}
-
 /// What a graph of a model is fed with, and what it gives beside its result.
 #[derive(Clone, Debug, Default)]
 pub struct Interface {
     /// Parameters, in the order of the forward pass; none in inference, where they are
     /// constants.
     pub parameters: Vec<ParameterInput>,
-    /// Batch normalisations with running statistics as inputs, by their names.
+    /// Running statistics of the batch normalisations; none in inference. They are inputs, by
+    /// their names, where statistics are frozen only.
     pub running: Vec<RunningStatistics>,
     /// Statistics of the batch, in training.
     pub statistics: Vec<BatchStatistics>,

@@ -82,3 +82,33 @@ impl<'a> Norm<'a> {
         Norm { name, activation, first_scale: 1.0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_padding_gives_an_output_for_each_started_stride() {
+        for (extent, kernel, stride, dilation, pads) in [
+            (8, 3, 2, 1, [0, 1]),
+            (9, 3, 2, 1, [1, 1]),
+            (8, 5, 2, 1, [1, 2]),
+            (7, 3, 1, 2, [2, 2]),
+            (8, 1, 2, 1, [0, 0]),
+        ] {
+            let layer = ConvLayer { stride, dilation, ..ConvLayer::dense(1, kernel) };
+            let conv = Padding::Same.conv([extent, 7], layer);
+            assert_eq!([conv.pads[0], conv.pads[2]], pads);
+            let size = conv.output_size([extent, 7], [kernel; 2]).expect("a size");
+            assert_eq!(size, [extent.div_ceil(stride), 7_usize.div_ceil(stride)]);
+        }
+    }
+
+    #[test]
+    fn symmetric_padding_is_the_same_on_all_sides() {
+        let layer = ConvLayer { stride: 2, ..ConvLayer::dense(1, 7) };
+        assert_eq!(Padding::Symmetric.conv([8, 9], layer).pads, [3; 4]);
+        let layer = ConvLayer { dilation: 2, ..ConvLayer::dense(1, 3) };
+        assert_eq!(Padding::Symmetric.conv([8, 9], layer).pads, [2; 4]);
+    }
+}

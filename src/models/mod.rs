@@ -36,7 +36,7 @@ pub use builder::Builder;
 pub use efficientnet::EfficientNet;
 pub use fold::{BatchNorm, Folded, fold};
 pub use heads::{ClassOutputs, Classifier, POSE_STRIDE, PoseModel, PoseOutputs};
-pub use interface::{BatchStatistics, Interface, Mask, Mode, ParameterInput, Weights};
+pub use interface::{BatchStatistics, Interface, Mode, ParameterInput, Weights};
 pub use layer::{ConvLayer, Conventions, Norm, Padding};
 pub use parameter::{Initialiser, Kind, Parameter, RunningStatistics};
 pub use trunk::{Architecture, Depth, Features, MAX_STRIDE, Trunk};
@@ -176,8 +176,18 @@ pub enum ModelError {
         /// The trunk's stride.
         found: usize,
     },
-    /// A layer of images was given something else.
-    #[error("images need four axes, not those of {found}")]
+    /// A rate is no probability below 1.
+    #[error(
+        "{name} is to be left out with a probability of {rate}, which is not from 0 to below 1"
+    )]
+    Rate {
+        /// Name of the mask.
+        name: String,
+        /// The rate asked for.
+        rate: f32,
+    },
+    /// A network or a layer of images was given something else.
+    #[error("images are [batch, channels, height, width], with 3 channels of colour, not {found}")]
     Images {
         /// What was given.
         found: TensorType,
@@ -201,4 +211,66 @@ pub enum ModelError {
     /// A layer does not fit its input.
     #[error(transparent)]
     Graph(#[from] GraphError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameter(network: &str, name: &str) -> Parameter {
+        let architecture = network.parse().expect("a network");
+        let inventory = Classifier { architecture, classes: 100 }.inventory().expect("a network");
+        let found = inventory.parameters.into_iter().find(|parameter| parameter.name == name);
+        found.expect("a parameter of this name")
+    }
+
+    #[test]
+    fn parameters_have_kinds_and_first_values() {
+        let normal = |variance: f64| Initialiser::Normal(variance.sqrt() as f32);
+        for (network, name, kind, initialiser) in [
+            ("efficientnet_b0", "conv_stem.weight", Kind::ConvWeight, normal(2.0 / (9.0 * 32.0))),
+            // A depthwise convolution's fan-out is of its own group.
+            ("efficientnet_b0", "blocks.0.0.conv_dw.weight", Kind::ConvWeight, normal(2.0 / 9.0)),
+            (
+                "efficientnet_b0",
+                "blocks.1.1.se.conv_reduce.bias",
+                Kind::Bias,
+                Initialiser::Constant(0.0),
+            ),
+            (
+                "efficientnet_b0",
+                "blocks.1.1.bn2.weight",
+                Kind::NormScale,
+                Initialiser::Constant(1.0),
+            ),
+            ("efficientnet_b0", "classifier.weight", Kind::LinearWeight, Initialiser::Uniform(0.1)),
+            ("resnet50", "layer1.0.bn3.weight", Kind::NormScale, Initialiser::Constant(0.0)),
+            ("resnet50", "layer1.0.bn3.bias", Kind::NormOffset, Initialiser::Constant(0.0)),
+        ] {
+            let parameter = parameter(network, name);
+            assert_eq!((parameter.kind, parameter.initialiser), (kind, initialiser), "{name}");
+            assert_eq!(
+                kind.decays(),
+                name.contains("conv") && name.ends_with("weight") || name == "classifier.weight"
+            );
+        }
+    }
+
+    #[test]
+    fn stochastic_depth_grows_to_its_rate_and_spares_what_has_no_shortcut() {
+        let architecture: Architecture = "tf_efficientnet_lite0".parse().expect("a network");
+        let model = Classifier { architecture, classes: 10 };
+        let mut graph = Graph::new();
+        let images = graph.input("images", TensorType::f32(&[2, 3, 32, 32]));
+        let mode = Mode::Train(architecture.regularisation());
+        let masks = model.build(&mut graph, images, mode).expect("a network").interface.masks;
+        // Lite0 has 16 blocks, 9 of them with a shortcut; the first of these is the third.
+        assert_eq!(masks.len(), 10);
+        let mask = |index: usize| (masks[index].name.as_str(), masks[index].keep);
+        assert_eq!(mask(0), ("blocks.1.1.drop_path", 1.0 - 0.2 * 2.0 / 16.0));
+        assert_eq!(mask(8), ("blocks.5.3.drop_path", 1.0 - 0.2 * 14.0 / 16.0));
+        assert_eq!(mask(9), ("classifier.dropout", 1.0 - 0.2));
+        assert_eq!(masks[8].shape, [2, 1, 1, 1]);
+        assert_eq!(masks[9].shape, [2, 1280]);
+    }
 }

@@ -9,11 +9,13 @@ use std::str::FromStr;
 use super::builder::Builder;
 use super::efficientnet::EfficientNet;
 use super::layer::Conventions;
-use super::{ModelError, Regularisation, resnet};
+use super::{Model, ModelError, Regularisation, resnet};
 use crate::onnx::Value;
 
 /// Greatest ratio of the extents of images and features.
 pub const MAX_STRIDE: usize = 32;
+/// Ratios at which strides may become dilations.
+const OUTPUT_STRIDES: [usize; 4] = [4, 8, 16, MAX_STRIDE];
 
 /// A network whose features a head can use.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -152,24 +154,22 @@ impl Trunk {
     pub fn new(architecture: Architecture, depth: Depth) -> Self {
         Trunk { architecture, depth, output_stride: MAX_STRIDE }
     }
+}
 
-    /// Returns what its layers have in common.
-    pub(super) fn conventions(&self) -> Conventions {
+impl Model for Trunk {
+    type Outputs = Features;
+
+    fn conventions(&self) -> Conventions {
         match self.architecture {
             Architecture::EfficientNet(network) => network.conventions(),
             Architecture::ResNet50 => resnet::CONVENTIONS,
         }
     }
 
-    /// Adds the trunk.
-    ///
-    /// # Shapes
-    /// `images: [N, 3, H, W]`.
-    ///
-    /// # Errors
-    /// [`ModelError::NoSuchStage`], [`ModelError::OutputStride`]; [`ModelError::Missing`] and
-    /// [`ModelError::Length`] where weights do not fit.
-    pub fn add(&self, builder: &mut Builder, images: Value) -> Result<Features, ModelError> {
+    fn add(&self, builder: &mut Builder, images: Value) -> Result<Features, ModelError> {
+        if builder.images(images)?[1] != 3 {
+            return Err(ModelError::Images { found: builder.tensor(images).clone() });
+        }
         let (first, last) = (self.architecture.first_stage(), self.architecture.last_stage());
         let stage = match self.depth {
             Depth::All => last,
@@ -179,7 +179,7 @@ impl Trunk {
                 return Err(ModelError::NoSuchStage { architecture, stage, first, last });
             }
         };
-        if ![4, 8, 16, MAX_STRIDE].contains(&self.output_stride) {
+        if !OUTPUT_STRIDES.contains(&self.output_stride) {
             return Err(ModelError::OutputStride { found: self.output_stride });
         }
         let stride = Stride { limit: self.output_stride, reached: 1, dilation: 1 };
@@ -220,5 +220,49 @@ impl Stride {
     /// Returns the ratio of the extents of images and features so far.
     pub(super) fn reached(&self) -> usize {
         self.reached
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Mode;
+    use crate::onnx::{Graph, TensorType};
+
+    #[test]
+    fn a_stride_becomes_dilation_after_its_first_block() {
+        let mut stride = Stride { limit: 8, reached: 4, dilation: 1 };
+        assert_eq!((stride.first(2), stride.later()), ((2, 1), (1, 1)));
+        assert_eq!((stride.first(2), stride.later()), ((1, 1), (1, 2)));
+        assert_eq!((stride.first(2), stride.later()), ((1, 2), (1, 4)));
+        assert_eq!(stride.reached(), 8);
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for network in Architecture::all() {
+            assert_eq!(network.name().parse::<Architecture>().expect("its name"), network);
+        }
+        let message = "efficientnet_b9".parse::<Architecture>().expect_err("no network");
+        assert!(message.to_string().contains("tf_efficientnet_lite4, resnet50"));
+        for depth in [Depth::Stage(4), Depth::All] {
+            assert_eq!(depth.to_string().parse::<Depth>().expect("a depth"), depth);
+        }
+        assert!("stage".parse::<Depth>().is_err());
+    }
+
+    #[test]
+    fn impossible_trunks_are_errors() {
+        let trunk = Trunk::new(Architecture::ResNet50, Depth::Stage(0));
+        let message = trunk.inventory().expect_err("no such stage").to_string();
+        assert_eq!(message, "resnet50 has stages 1 to 4, not 0");
+        let trunk = Trunk { output_stride: 2, ..Trunk::new(Architecture::ResNet50, Depth::All) };
+        assert!(matches!(trunk.inventory(), Err(ModelError::OutputStride { found: 2 })));
+
+        let mut graph = Graph::new();
+        let grey = graph.input("images", TensorType::f32(&[2, 1, 64, 64]));
+        let mode = Mode::Train(Regularisation::NONE);
+        let error = Trunk::new(Architecture::ResNet50, Depth::All).build(&mut graph, grey, mode);
+        assert!(error.expect_err("grey images").to_string().ends_with("not float[2, 1, 64, 64]"));
     }
 }

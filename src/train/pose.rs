@@ -97,4 +97,4 @@ pub fn pose_forward(training: &PoseTraining) -> Result<(Forward, Masks), StepErr
 }
 
 /// Masks that are drawn anew for each pass.
-pub type Masks = Vec<crate::models::Mask>;
+pub type Masks = Vec<crate::onnx::Mask>;
