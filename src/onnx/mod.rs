@@ -22,7 +22,6 @@
 //! ```
 
 mod autodiff;
-mod dropout;
 mod elementwise;
 mod emit;
 mod encode;
@@ -34,7 +33,6 @@ mod proto;
 mod shape;
 
 pub use autodiff::gradients;
-pub use dropout::{Dropped, Mask};
 pub use emit::{
     Arg, Attribute, Emit, Initializer, Keep, LABELVET, Lowered, LoweredNode, MICROSOFT, OPSET,
 };
