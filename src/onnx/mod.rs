@@ -22,6 +22,7 @@
 //! ```
 
 mod autodiff;
+pub mod cuda;
 mod elementwise;
 mod emit;
 mod encode;
