@@ -9,6 +9,7 @@ mod facts;
 mod formats;
 mod generated;
 mod media;
+mod ops;
 mod pixels;
 mod planted_pose;
 mod report;

@@ -169,7 +169,7 @@ impl<'graph, 'weights> Builder<'graph, 'weights> {
         }
         Ok(self.graph.scoped(name, |graph| {
             let gate = graph.reshape(gate, &[batch, channels, 1, 1])?;
-            graph.mul(x, gate)
+            graph.channel_scale(x, gate)
         })?)
     }
 

@@ -79,3 +79,61 @@ fn depends_on(graph: &Graph, by: &[Value]) -> Vec<bool> {
     debug_assert!(by.iter().all(|&value| !matches!(graph.origin(value), Origin::Constant(_))));
     depends
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::ops::{Activation, Conv};
+
+    #[test]
+    fn a_node_without_a_gradient_names_itself() {
+        let mut graph = Graph::new();
+        let x = graph.input("x", TensorType::f32(&[1, 2, 4, 4]));
+        let w = graph.input("w", TensorType::f32(&[2, 2, 3, 3]));
+        let d = graph.input("d", TensorType::f32(&[1, 2, 2, 2]));
+        let loss = graph
+            .scoped("blocks.3", |graph| {
+                let y = graph.conv(x, w, &Conv::default())?;
+                let y = graph.mul(y, d)?;
+                graph.scoped("odd", |graph| {
+                    let by_weights = graph.conv_weight_grad(x, y, &Conv::default(), [3, 3])?;
+                    graph.reduce_sum(by_weights, &[0, 1, 2, 3])
+                })
+            })
+            .expect("shapes that fit");
+        let error = gradients(&mut graph, loss, &[w]).expect_err("no gradient");
+        assert_eq!(error.to_string(), "ConvWeightGrad in blocks.3.odd has no gradient");
+    }
+
+    #[test]
+    fn paths_that_are_not_asked_for_need_no_gradient() {
+        let mut graph = Graph::new();
+        let x = graph.input("x", TensorType::f32(&[3]));
+        let y = graph.input("y", TensorType::f32(&[3]));
+        let unrelated = graph.input("unrelated", TensorType::f32(&[3]));
+        let above = graph.greater(y, x).expect("shapes that fit");
+        let chosen = graph.select(above, x, y).expect("shapes that fit");
+        let loss = graph.reduce_sum(chosen, &[0]).expect("one axis");
+        let found = gradients(&mut graph, loss, &[x, unrelated]).expect("a gradient");
+        assert!(found[0].is_some());
+        assert_eq!(found[1], None);
+    }
+
+    #[test]
+    fn gradients_of_several_uses_are_added() {
+        crate::train::check::gradient(&[&[2, 3]], |graph, x| {
+            let square = graph.mul(x[0], x[0])?;
+            let bent = graph.activate(x[0], Activation::Silu)?;
+            let sum = graph.add(square, bent)?;
+            graph.mul(sum, x[0])
+        });
+    }
+
+    #[test]
+    fn a_loss_is_one_number() {
+        let mut graph = Graph::new();
+        let x = graph.input("x", TensorType::f32(&[3]));
+        let error = gradients(&mut graph, x, &[x]).expect_err("three numbers");
+        assert!(matches!(error, GraphError::NotScalar(_)), "{error}");
+    }
+}

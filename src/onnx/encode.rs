@@ -14,7 +14,7 @@ use super::proto;
 const CUSTOM: &str = "labelvet";
 
 /// How a graph is written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoding {
     /// Where it will run.
     pub provider: Provider,

@@ -22,7 +22,7 @@
 //! ```
 
 mod autodiff;
-mod dropout;
+pub mod cuda;
 mod elementwise;
 mod emit;
 mod encode;
@@ -34,7 +34,6 @@ mod proto;
 mod shape;
 
 pub use autodiff::gradients;
-pub use dropout::{Dropped, Mask};
 pub use emit::{
     Arg, Attribute, Emit, Initializer, Keep, LABELVET, Lowered, LoweredNode, MICROSOFT, OPSET,
 };

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::runtime::{Runtime, for_tests};
 use super::session::{Tensor, run_once};
+use crate::onnx::cuda::Kernels;
 use crate::onnx::{
-    CustomOperators, DType, Encoding, Graph, GraphError, LABELVET, Origin, Provider, TensorType,
-    Value, encode, gradients, lower, volume,
+    CustomOperators, DType, Encoding, Graph, GraphError, LABELVET, Origin, Precision, Provider,
+    TensorType, Value, encode, gradients, lower, volume,
 };
 
 /// Step of the central differences, in the direction's own unit.
@@ -19,6 +20,8 @@ const SAME: f32 = 2e-5;
 /// Error allowed against 64-bit references, relative to the greatest element: some tens of
 /// roundings of 32-bit numbers (6e-8 each), which sums of up to a few hundred terms make.
 const REFERENCE: f64 = 1e-5;
+/// The same where products are computed in half precision, whose roundings are up to 5e-4.
+const HALF: f64 = 5e-3;
 
 type Build<'a> = &'a dyn Fn(&mut Graph, &[Value]) -> Result<Value, GraphError>;
 
@@ -337,23 +340,34 @@ fn numbers(json: &serde_json::Value) -> Vec<f64> {
 }
 
 /// Checks an operator against PyTorch's results and gradients, for every lowering of every
-/// operator in the graph. `json` is its file of `fixtures/ops`; `build` adds the operator with
-/// the attributes of a case and returns the results that the file has.
+/// operator in the graph, in half precision too. What is written for CUDA must also have its
+/// kernels there. `json` is the operator's file of `fixtures/ops`; `build` adds the operator
+/// with the attributes of a case and returns the results that the file has.
 ///
 /// # Panics
-/// When a result or a gradient differs.
+/// When a result or a gradient differs, or CUDA would not run a node.
 pub(crate) fn reference(
     json: &str,
     build: impl Fn(&mut Graph, &Case, &[Value]) -> Result<Vec<Value>, GraphError>,
 ) {
     let cases: Vec<serde_json::Value> = serde_json::from_str(json).expect("cases");
     assert!(!cases.is_empty(), "no case");
+    let kernels = Kernels::parse(include_str!("../../fixtures/cuda/ort-kernels.tsv"));
+    let kernels = kernels.expect("a table");
+    let cuda = Encoding::plain(Provider::Cuda);
+    let half = Encoding { precision: Precision::Half, ..cuda.clone() };
     for case in cases.into_iter().map(Case) {
         let name = case.0["name"].as_str().expect("a name");
         let inputs = case.inputs();
         let expected = case.expected();
         let graph = case.graph(&inputs, &build).unwrap_or_else(|error| panic!("{name}: {error}"));
-        for (encoded, encoding) in encodings(&graph) {
+        for encoding in [&cuda, &half] {
+            let lowered = lower(&graph, encoding).expect("a graph that can be written");
+            assert_eq!(kernels.problems(&lowered), [""; 0], "{name}");
+        }
+        let halves = [("half".to_owned(), half.clone())];
+        for (encoded, encoding) in encodings(&graph).into_iter().chain(halves) {
+            let allowed = if encoding == half { HALF } else { REFERENCE };
             let model = encode(&graph, &encoding).expect("a graph that can be written");
             let found = run(&model, &inputs);
             assert!(found.keys().eq(expected.keys()), "{name}: {:?}", found.keys());
@@ -364,7 +378,7 @@ pub(crate) fn reference(
                 let pairs = found.iter().zip(expected);
                 let error = pairs.fold(0.0_f64, |m, (a, b)| m.max((f64::from(*a) - b).abs()));
                 assert!(
-                    error <= REFERENCE * if largest > 0.0 { largest } else { 1.0 },
+                    error <= allowed * if largest > 0.0 { largest } else { 1.0 },
                     "{name}, {encoded}: {output} differs by {error} of {largest}"
                 );
             }
