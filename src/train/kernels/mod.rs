@@ -8,8 +8,10 @@
 
 mod activation;
 mod adam_update;
+mod batch_norm;
 mod batch_norm_train;
 mod batch_norm_train_grad;
+mod channel_scale_grad;
 mod channels;
 mod depthwise;
 mod depthwise_conv;
@@ -33,6 +35,9 @@ pub(crate) fn domain() -> ort::Result<OperatorDomain> {
     OperatorDomain::new(LABELVET)?
         .add(Registered::<adam_update::AdamUpdate>::new())?
         .add(Registered::<sgd_update::SgdUpdate>::new())?
+        .add(Registered::<batch_norm::BatchNorm>::new())?
+        .add(Registered::<batch_norm::BatchNormGrad>::new())?
+        .add(Registered::<channel_scale_grad::ChannelScaleGrad>::new())?
         .add(Registered::<batch_norm_train::BatchNormTrain>::new())?
         .add(Registered::<batch_norm_train_grad::BatchNormTrainGrad>::new())?
         .add(Registered::<depthwise_conv::DepthwiseConv>::new())?

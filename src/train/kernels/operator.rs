@@ -33,6 +33,12 @@ pub(super) trait CustomOperator: Sized + Send + Sync + 'static {
     /// [`compute`]: Self::compute
     const STATES: &'static [(usize, usize)] = &[];
 
+    /// Pairs of an input and an output of one shape that the runtime may lay in one memory. The
+    /// output then holds the input's elements when [`compute`] begins, and the input has none.
+    ///
+    /// [`compute`]: Self::compute
+    const REUSED: &'static [(u32, u32)] = &[];
+
     /// Reads its attributes.
     ///
     /// # Errors
@@ -160,6 +166,8 @@ impl<O> Registered<O> {
 impl<O: CustomOperator> Operator for Registered<O> {
     type Kernel<'attr> = Compute<O>;
 
+    const INPLACES: &[(u32, u32)] = O::REUSED;
+
     fn name(&self) -> &str {
         O::NAME
     }
@@ -232,12 +240,14 @@ fn run<O: CustomOperator>(operator: &O, context: &ComputeContext) -> Result<(), 
         outputs.push(value.ok_or_else(|| format!("lacks output {index}"))?);
     }
 
-    // No input may be read through one slice while it is written through another. A state that
-    // lies in the memory of its output is in place already.
+    // No input may be read through one slice while it is written through another: one that lies
+    // in the memory of its output is read there.
     let before: Vec<Range<usize>> = inputs.iter().map(|v| span(v)).collect::<Result<_, _>>()?;
     let after: Vec<Range<usize>> = outputs.iter().map(|v| span(v)).collect::<Result<_, _>>()?;
     let in_place = |&(input, output): &(usize, usize)| before[input] == after[output];
-    let written: Vec<usize> = O::STATES.iter().filter(|s| in_place(s)).map(|s| s.0).collect();
+    let reused = O::REUSED.iter().map(|&(input, output)| (input as usize, output as usize));
+    let pairs = O::STATES.iter().copied().chain(reused);
+    let written: Vec<usize> = pairs.filter(in_place).map(|pair| pair.0).collect();
     for (index, input) in before.iter().enumerate() {
         let shared = |output: &Range<usize>| input.start < output.end && output.start < input.end;
         if !written.contains(&index) && after.iter().any(shared) {
