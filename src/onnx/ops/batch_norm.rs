@@ -2,6 +2,7 @@
 //! evaluation, and in training with frozen statistics.
 
 use super::activation::Activation;
+use super::batch_norm_train::attributes;
 use crate::onnx::{
     Arg, Attribute, Emit, Graph, GraphError, Keep, Lowering, Operator, Provider, Step, TensorType,
     Value, always,
@@ -68,15 +69,27 @@ impl Operator for BatchNorm {
     }
 
     fn lowerings() -> &'static [Lowering<Self>] {
-        &[Lowering {
-            name: "batch_normalization",
-            providers: Provider::ALL,
-            applies: always,
-            emit: |op, emit, args| {
-                let u = normalised(op.epsilon, emit, args);
-                vec![op.activation.emit(emit, u)]
+        &[
+            Lowering {
+                name: "labelvet",
+                providers: &[Provider::Cpu],
+                applies: always,
+                emit: |op, emit, args| {
+                    let images = emit.tensor(args[0]).clone();
+                    let attributes = attributes(op.epsilon, op.activation);
+                    emit.custom("BatchNorm", args, vec![images], attributes)
+                },
             },
-        }]
+            Lowering {
+                name: "batch_normalization",
+                providers: Provider::ALL,
+                applies: always,
+                emit: |op, emit, args| {
+                    let u = normalised(op.epsilon, emit, args);
+                    vec![op.activation.emit(emit, u)]
+                },
+            },
+        ]
     }
 }
 
@@ -104,12 +117,24 @@ impl Operator for BatchNormGrad {
     }
 
     fn lowerings() -> &'static [Lowering<Self>] {
-        &[Lowering {
-            name: "primitives",
-            providers: Provider::ALL,
-            applies: always,
-            emit: primitives,
-        }]
+        &[
+            Lowering {
+                name: "labelvet",
+                providers: &[Provider::Cpu],
+                applies: always,
+                emit: |op, emit, args| {
+                    let types = [0, 2, 3].map(|index| emit.tensor(args[index]).clone());
+                    let attributes = attributes(op.epsilon, op.activation);
+                    emit.custom("BatchNormGrad", args, types.to_vec(), attributes)
+                },
+            },
+            Lowering {
+                name: "primitives",
+                providers: Provider::ALL,
+                applies: always,
+                emit: primitives,
+            },
+        ]
     }
 }
 

@@ -153,7 +153,8 @@ impl Operator for BatchNormTrainGrad {
     }
 }
 
-fn attributes(epsilon: f32, activation: Activation) -> Vec<(&'static str, Attribute)> {
+/// Returns the attributes of labelvet's batch normalisations.
+pub(super) fn attributes(epsilon: f32, activation: Activation) -> Vec<(&'static str, Attribute)> {
     vec![
         ("activation", Attribute::Text(activation.name().to_owned())),
         ("epsilon", Attribute::Float(epsilon)),

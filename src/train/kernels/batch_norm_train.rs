@@ -120,8 +120,9 @@ fn moments(planes: &[&[f32]]) -> Moments {
     Moments { mean, variance: squares.total() / count as f64 - rounded * rounded }
 }
 
+/// Fills `y` with `f(u)`.
 #[multiversion::multiversion(targets("x86_64+avx2+fma"))]
-fn normalise(x: &[f32], line: &Line, activation: Activation, y: &mut [f32]) {
+pub(super) fn normalise(x: &[f32], line: &Line, activation: Activation, y: &mut [f32]) {
     use multiversion::target::target_cfg_f;
     const FMA: bool = target_cfg_f!(target_feature = "fma");
     with_function!(activation, F => apply::<F, FMA>(x, line, y));

@@ -9,7 +9,7 @@ use super::activation::{Function, read_activation, with_function};
 use super::batch_norm_train::{Line, check_images};
 use super::channels::{BLOCK, Sum, planes, planes_mut};
 use super::operator::{Attributes, CustomOperator, Input, Pool, for_each};
-use super::simd::{combine, multiply_add, update};
+use super::simd::{combine_or_update, multiply_add, update};
 use crate::onnx::ops::Activation;
 
 /// The operator.
@@ -22,6 +22,7 @@ impl CustomOperator for BatchNormTrainGrad {
     const NAME: &'static str = "BatchNormTrainGrad";
     const INPUTS: usize = 6;
     const OUTPUTS: usize = 3;
+    const REUSED: &'static [(u32, u32)] = &[(0, 0)];
 
     fn read(attributes: &dyn Attributes) -> Result<Self, String> {
         Ok(BatchNormTrainGrad { activation: read_activation(attributes)? })
@@ -46,17 +47,19 @@ impl CustomOperator for BatchNormTrainGrad {
             return Err("takes six inputs and gives three outputs".to_owned());
         };
         let [_, channels, h, w] = x.shape[..] else { return Err("four axes".to_owned()) };
-        let d = planes(d.elements, channels, h * w);
+        let mut d = planes(d.elements, channels, h * w).into_iter();
         let x = planes(x.elements, channels, h * w);
         let by_x = planes_mut(by_x, channels, h * w);
         let results = by_scale.iter_mut().zip(by_offset.iter_mut());
-        let items = d.into_iter().zip(x).zip(by_x).zip(results).enumerate();
-        for_each(pool, items, |(channel, (((d, x), mut by_x), (by_scale, by_offset)))| {
+        let items = x.into_iter().zip(by_x).zip(results).enumerate();
+        let items = items.map(|(channel, item)| (channel, d.next(), item));
+        for_each(pool, items, |(channel, d, ((x, mut by_x), (by_scale, by_offset)))| {
             let [scale, offset, mean, inverse] =
                 [0, 1, 2, 3].map(|vector| vectors[vector].elements[channel]);
             let line = Line { centre: mean, slope: scale * inverse, offset };
-            let sums = behind_activation(&d, &x, &line, self.activation, &mut by_x);
-            let count = d.len() as f64 * (h * w) as f64;
+            let d = d.filter(|d| !d.is_empty());
+            let sums = behind_activation(d.as_deref(), &x, &line, self.activation, &mut by_x);
+            let count = x.len() as f64 * (h * w) as f64;
             *by_offset = sums.e as f32;
             *by_scale = (f64::from(inverse) * sums.with_x) as f32;
             let shift = (sums.e / count) as f32;
@@ -70,15 +73,18 @@ impl CustomOperator for BatchNormTrainGrad {
 
 /// `Σe` and `Σ e·(x − μ)`.
 #[derive(Clone, Copy, Debug)]
-struct Sums {
-    e: f64,
-    with_x: f64,
+pub(super) struct Sums {
+    /// `Σe`.
+    pub(super) e: f64,
+    /// `Σ e·(x − μ)`.
+    pub(super) with_x: f64,
 }
 
-/// Fills `e`, where it stays until the sums of all planes are known, and returns these.
+/// Fills `e` of one channel, where it stays until its sums are known, and returns these. Where
+/// `d` is `None`, `e` holds it.
 #[multiversion::multiversion(targets("x86_64+avx2+fma"))]
-fn behind_activation(
-    d: &[&[f32]],
+pub(super) fn behind_activation(
+    d: Option<&[&[f32]]>,
     x: &[&[f32]],
     line: &Line,
     activation: Activation,
@@ -91,16 +97,18 @@ fn behind_activation(
 
 #[inline(always)]
 fn slopes<F: Function, const FMA: bool>(
-    d: &[&[f32]],
+    d: Option<&[&[f32]]>,
     x: &[&[f32]],
     line: &Line,
     e: &mut [&mut [f32]],
 ) -> Sums {
     let (mut sum, mut with_x) = (Sum::new(), Sum::new());
-    for ((d, x), e) in d.iter().zip(x).zip(e) {
+    for (plane, (x, e)) in x.iter().zip(e).enumerate() {
+        let mut d = d.map(|d| d[plane].chunks(BLOCK));
         // By blocks that stay in the cache between the loops over them.
-        for ((d, x), e) in d.chunks(BLOCK).zip(x.chunks(BLOCK)).zip(e.chunks_mut(BLOCK)) {
-            combine(e, d, x, |d, x| d * F::slope::<FMA>(line.at::<FMA>(x)));
+        for (x, e) in x.chunks(BLOCK).zip(e.chunks_mut(BLOCK)) {
+            let d = d.as_mut().and_then(Iterator::next);
+            combine_or_update(e, d, x, |d, x| d * F::slope::<FMA>(line.at::<FMA>(x)));
             sum.add(e, e, |e, _| e);
             with_x.add(e, x, |e, x| e * (x - line.centre));
         }

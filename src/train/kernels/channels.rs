@@ -8,21 +8,17 @@ pub(super) const BLOCK: usize = 4096;
 /// Lanes of a sum: four registers, so that additions do not wait for each other.
 const WIDE: usize = 32;
 
-/// Returns for each channel its planes of the batch.
-pub(super) fn planes<'a>(
-    elements: &'a [f32],
-    channels: usize,
-    places: usize,
-) -> Vec<Vec<&'a [f32]>> {
+/// Returns for each channel its planes of the batch; none where there are no elements.
+pub(super) fn planes(elements: &[f32], channels: usize, places: usize) -> Vec<Vec<&[f32]>> {
     by_channel(elements.chunks_exact(places), channels)
 }
 
 /// Returns for each channel its planes of the batch, to be written.
-pub(super) fn planes_mut<'a>(
-    elements: &'a mut [f32],
+pub(super) fn planes_mut(
+    elements: &mut [f32],
     channels: usize,
     places: usize,
-) -> Vec<Vec<&'a mut [f32]>> {
+) -> Vec<Vec<&mut [f32]>> {
     by_channel(elements.chunks_exact_mut(places), channels)
 }
 

@@ -116,32 +116,37 @@ impl Frame {
     }
 
     /// Fills `buffer` with the frame of a plane of `[h, w]`.
-    pub(super) fn fill(&self, buffer: &mut Vec<f32>, plane: &[f32], [h, w]: [usize; 2]) {
+    pub(super) fn fill(&self, buffer: &mut Vec<f32>, plane: &[f32], size: [usize; 2]) {
         buffer.resize(self.rows * self.row(), 0.0);
-        for (row, target) in buffer.chunks_exact_mut(self.row()).enumerate() {
-            let source = row.checked_add_signed(-self.top).filter(|&source| source < h);
-            let Some(source) = source else {
-                target.fill(0.0);
-                continue;
-            };
-            let source = &plane[source * w..][..w];
-            for (phase, target) in target.chunks_exact_mut(self.length).enumerate() {
-                // Column t of this phase is column t·phases + phase − left of the plane.
-                let shift = phase as isize - self.left;
-                let first = (-shift).max(0) as usize;
-                let first = first.div_ceil(self.phases).min(self.length);
-                let start = ((first * self.phases) as isize + shift).max(0) as usize;
-                let source = source.get(start..).unwrap_or(&[]);
-                let count = source.len().div_ceil(self.phases).min(self.length - first);
-                target[..first].fill(0.0);
-                target[first + count..].fill(0.0);
-                let target = &mut target[first..first + count];
-                match self.phases {
-                    1 => target.copy_from_slice(&source[..count]),
-                    2 => every_second(source, target),
-                    step => {
-                        let source = source.iter().step_by(step);
-                        target.iter_mut().zip(source).for_each(|(t, &s)| *t = s);
+        fill(self, buffer, plane, size);
+    }
+}
+
+#[multiversion::multiversion(targets("x86_64+avx2+fma"))]
+fn fill(frame: &Frame, buffer: &mut [f32], plane: &[f32], [h, w]: [usize; 2]) {
+    let before = (-frame.left).max(0) as usize;
+    let start = frame.left.max(0) as usize;
+    for (row, target) in buffer.chunks_exact_mut(frame.row()).enumerate() {
+        let row = row.checked_add_signed(-frame.top).filter(|&row| row < h);
+        let seen = row.and_then(|row| plane[row * w..][..w].get(before..));
+        target.fill(0.0);
+        let Some(seen) = seen else { continue };
+        match frame.phases {
+            1 => {
+                let count = seen.len().min(frame.length.saturating_sub(start));
+                if let Some(target) = target.get_mut(start..start + count) {
+                    target.copy_from_slice(&seen[..count]);
+                }
+            }
+            2 => {
+                let (even, odd) = target.split_at_mut(frame.length);
+                by_parity(seen, start, even, odd);
+            }
+            phases => {
+                for (column, &x) in seen.iter().enumerate() {
+                    let (index, phase) = ((start + column) / phases, (start + column) % phases);
+                    if index < frame.length {
+                        target[phase * frame.length + index] = x;
                     }
                 }
             }
@@ -149,14 +154,32 @@ impl Frame {
     }
 }
 
-/// Takes every second element. The last of an odd number has no neighbour.
-fn every_second(source: &[f32], target: &mut [f32]) {
-    let (pairs, last) = source.as_chunks::<2>();
-    for (target, pair) in target.iter_mut().zip(pairs) {
-        *target = pair[0];
+/// Sorts a row whose first element has column `start` by the parity of columns.
+#[inline(always)]
+fn by_parity(row: &[f32], start: usize, even: &mut [f32], odd: &mut [f32]) {
+    let mut row = row;
+    let index = start.div_ceil(2);
+    if start % 2 == 1
+        && let Some((first, rest)) = row.split_first()
+    {
+        if let Some(place) = odd.get_mut(start / 2) {
+            *place = *first;
+        }
+        row = rest;
     }
-    if let ([last], Some(target)) = (last, target.get_mut(pairs.len())) {
-        *target = *last;
+    let (pairs, last) = row.as_chunks::<2>();
+    let even = even.get_mut(index..).unwrap_or(&mut []);
+    let odd = odd.get_mut(index..).unwrap_or(&mut []);
+    let count = pairs.len().min(even.len()).min(odd.len());
+    let (even, after) = even.split_at_mut(count);
+    for ((pair, even), odd) in pairs[..count].iter().zip(even).zip(&mut odd[..count]) {
+        *even = pair[0];
+        *odd = pair[1];
+    }
+    if let ([last], Some(place)) = (last, after.first_mut())
+        && count == pairs.len()
+    {
+        *place = *last;
     }
 }
 

@@ -147,13 +147,13 @@ fn taps<const K: usize, const S: usize, const U: usize, const FMA: bool>(
             let row = (number * block + i) * S + first;
             let images = &images[row * frame.row()..];
             for (chunk, d) in d.as_chunks().0.iter().enumerate() {
-                for u in 0..U {
+                for (u, lane_sums) in lane_sums.iter_mut().enumerate() {
                     for phase in 0..S {
                         let start = u * frame.row() + phase * frame.length + chunk * LANES;
                         let window = images.get(start..).and_then(|images| images.first_chunk());
                         let Some(window) = window else { return };
                         for v in (phase..K).step_by(S) {
-                            add_product::<FMA>(&mut lane_sums[u][v], d, lanes(window, v / S));
+                            add_product::<FMA>(&mut lane_sums[v], d, lanes(window, v / S));
                         }
                     }
                 }

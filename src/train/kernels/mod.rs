@@ -7,15 +7,20 @@
 //! number of threads changes nothing.
 
 mod activation;
+mod adam_update;
+mod batch_norm;
 mod batch_norm_train;
 mod batch_norm_train_grad;
+mod channel_scale_grad;
 mod channels;
 mod depthwise;
 mod depthwise_conv;
 mod depthwise_conv_transpose;
 mod depthwise_conv_weight_grad;
 mod operator;
+mod sgd_update;
 mod simd;
+mod update;
 
 use ort::operator::OperatorDomain;
 
@@ -28,6 +33,11 @@ use crate::onnx::LABELVET;
 /// ONNX Runtime's.
 pub(crate) fn domain() -> ort::Result<OperatorDomain> {
     OperatorDomain::new(LABELVET)?
+        .add(Registered::<adam_update::AdamUpdate>::new())?
+        .add(Registered::<sgd_update::SgdUpdate>::new())?
+        .add(Registered::<batch_norm::BatchNorm>::new())?
+        .add(Registered::<batch_norm::BatchNormGrad>::new())?
+        .add(Registered::<channel_scale_grad::ChannelScaleGrad>::new())?
         .add(Registered::<batch_norm_train::BatchNormTrain>::new())?
         .add(Registered::<batch_norm_train_grad::BatchNormTrainGrad>::new())?
         .add(Registered::<depthwise_conv::DepthwiseConv>::new())?

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
@@ -12,7 +13,7 @@ use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput,
     ShapeInferenceContext,
 };
-use ort::value::{Shape as OrtShape, TensorElementType, ValueType};
+use ort::value::{DynValue, Shape as OrtShape, TensorElementType, ValueType};
 
 use crate::onnx::{Shape, volume};
 
@@ -24,6 +25,19 @@ pub(super) trait CustomOperator: Sized + Send + Sync + 'static {
     const INPUTS: usize;
     /// Number of outputs.
     const OUTPUTS: usize;
+
+    /// Pairs of an input and the output that is its new state: of one shape, and perhaps one
+    /// memory. The output holds the state's elements when [`compute`] begins; as an input they
+    /// may be missing there.
+    ///
+    /// [`compute`]: Self::compute
+    const STATES: &'static [(usize, usize)] = &[];
+
+    /// Pairs of an input and an output of one shape that the runtime may lay in one memory. The
+    /// output then holds the input's elements when [`compute`] begins, and the input has none.
+    ///
+    /// [`compute`]: Self::compute
+    const REUSED: &'static [(u32, u32)] = &[];
 
     /// Reads its attributes.
     ///
@@ -39,7 +53,9 @@ pub(super) trait CustomOperator: Sized + Send + Sync + 'static {
     /// [`compute`]: Self::compute
     fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Shape>, String>;
 
-    /// Fills the outputs, all of whose elements are unset before.
+    /// Fills the outputs, all of whose elements are unset before but for [`STATES`].
+    ///
+    /// [`STATES`]: Self::STATES
     ///
     /// # Errors
     /// A fragment that says what went wrong.
@@ -66,6 +82,8 @@ pub(super) trait Attributes {
     fn ints(&self, name: &str) -> Option<Vec<i64>>;
     /// Returns a number.
     fn float(&self, name: &str) -> Option<f32>;
+    /// Returns an integer.
+    fn int(&self, name: &str) -> Option<i64>;
     /// Returns text.
     fn text(&self, name: &str) -> Option<String>;
 }
@@ -148,6 +166,8 @@ impl<O> Registered<O> {
 impl<O: CustomOperator> Operator for Registered<O> {
     type Kernel<'attr> = Compute<O>;
 
+    const INPLACES: &[(u32, u32)] = O::REUSED;
+
     fn name(&self) -> &str {
         O::NAME
     }
@@ -204,37 +224,66 @@ impl<O: CustomOperator> Kernel for Compute<O> {
 }
 
 fn run<O: CustomOperator>(operator: &O, context: &ComputeContext) -> Result<(), String> {
-    let text = |error: ort::Error| error.to_string();
-    let mut values = Vec::with_capacity(O::INPUTS);
+    let mut inputs = Vec::with_capacity(O::INPUTS);
     for index in 0..O::INPUTS {
         let value = context.input(index).map_err(text)?;
-        values.push(value.ok_or_else(|| format!("lacks input {index}"))?);
+        inputs.push(value.ok_or_else(|| format!("lacks input {index}"))?);
     }
-    let mut tensors = Vec::with_capacity(O::INPUTS);
-    for value in &values {
-        let (_, elements) = value.try_extract_tensor::<f32>().map_err(text)?;
-        let shape = known_shape(value.dtype()).ok_or("an input has no shape")?;
-        tensors.push((shape, elements));
-    }
-    let inputs: Vec<Input> =
-        tensors.iter().map(|(shape, elements)| Input { shape, elements }).collect();
-    let shapes: Vec<&[usize]> = inputs.iter().map(|input| input.shape).collect();
-
-    let shapes = operator.output_shapes(&shapes)?;
-    let mut values = Vec::with_capacity(O::OUTPUTS);
-    for (index, shape) in shapes.iter().enumerate() {
-        let value = context.output(index, extents(shape)).map_err(text)?;
-        values.push(value.ok_or_else(|| format!("lacks output {index}"))?);
-    }
+    let shapes: Option<Vec<Shape>> =
+        inputs.iter().map(|input| known_shape(input.dtype())).collect();
+    let shapes = shapes.ok_or("an input has no shape")?;
+    let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+    let output_shapes = operator.output_shapes(&shapes)?;
     let mut outputs = Vec::with_capacity(O::OUTPUTS);
-    for (value, shape) in values.iter_mut().zip(&shapes) {
+    for (index, shape) in output_shapes.iter().enumerate() {
+        let value = context.output(index, extents(shape)).map_err(text)?;
+        outputs.push(value.ok_or_else(|| format!("lacks output {index}"))?);
+    }
+
+    // No input may be read through one slice while it is written through another: one that lies
+    // in the memory of its output is read there.
+    let before: Vec<Range<usize>> = inputs.iter().map(|v| span(v)).collect::<Result<_, _>>()?;
+    let after: Vec<Range<usize>> = outputs.iter().map(|v| span(v)).collect::<Result<_, _>>()?;
+    let in_place = |&(input, output): &(usize, usize)| before[input] == after[output];
+    let reused = O::REUSED.iter().map(|&(input, output)| (input as usize, output as usize));
+    let pairs = O::STATES.iter().copied().chain(reused);
+    let written: Vec<usize> = pairs.filter(in_place).map(|pair| pair.0).collect();
+    for (index, input) in before.iter().enumerate() {
+        let shared = |output: &Range<usize>| input.start < output.end && output.start < input.end;
+        if !written.contains(&index) && after.iter().any(shared) {
+            return Err(format!("input {index} shares memory with an output"));
+        }
+    }
+    let mut targets = Vec::with_capacity(O::OUTPUTS);
+    for (value, shape) in outputs.iter_mut().zip(&output_shapes) {
         let (_, elements) = value.try_extract_tensor_mut::<f32>().map_err(text)?;
         if elements.len() != volume(shape) {
             return Err("an output has another size".to_owned());
         }
-        outputs.push(elements);
+        targets.push(elements);
     }
-    operator.compute(&inputs, &mut outputs, context)
+    let mut sources = Vec::with_capacity(O::INPUTS);
+    for (index, (value, shape)) in inputs.iter().zip(shapes).enumerate() {
+        let elements = match written.contains(&index) {
+            true => &[],
+            false => value.try_extract_tensor::<f32>().map_err(text)?.1,
+        };
+        sources.push(Input { shape, elements });
+    }
+    for state in O::STATES.iter().filter(|state| !in_place(state)) {
+        targets[state.1].copy_from_slice(sources[state.0].elements);
+    }
+    operator.compute(&sources, &mut targets, context)
+}
+
+/// Returns the addresses of a tensor's elements.
+fn span(value: &DynValue) -> Result<Range<usize>, String> {
+    let elements = value.try_extract_tensor::<f32>().map_err(text)?.1.as_ptr_range();
+    Ok(elements.start.addr()..elements.end.addr())
+}
+
+fn text(error: ort::Error) -> String {
+    error.to_string()
 }
 
 /// Turns a panic, and a fragment of text, into an error that names the operator.
@@ -255,6 +304,10 @@ impl Attributes for OfKernel<'_, '_> {
         self.0.get(name)
     }
 
+    fn int(&self, name: &str) -> Option<i64> {
+        self.0.get(name)
+    }
+
     fn text(&self, name: &str) -> Option<String> {
         self.0.get(name)
     }
@@ -268,6 +321,10 @@ impl Attributes for OfNode<'_> {
     }
 
     fn float(&self, name: &str) -> Option<f32> {
+        self.0.attr(name).ok()
+    }
+
+    fn int(&self, name: &str) -> Option<i64> {
         self.0.attr(name).ok()
     }
 
@@ -301,6 +358,9 @@ pub(super) mod tests {
         let shapes = operator.output_shapes(&shapes).expect("inputs that fit");
         let mut outputs: Vec<Vec<f32>> =
             shapes.iter().map(|shape| vec![f32::NAN; volume(shape)]).collect();
+        for &(input, output) in O::STATES {
+            outputs[output].copy_from_slice(inputs[input].elements);
+        }
         let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
         operator.compute(&inputs, &mut slices, &Serial).expect("a kernel that runs");
         outputs

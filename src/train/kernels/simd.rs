@@ -45,11 +45,25 @@ pub(super) fn update(y: &mut [f32], x: &[f32], f: impl Fn(f32, f32) -> f32) {
     }
 }
 
-/// Fills `y` with `f(a, b)`, elementwise, like [`update`].
+/// Fills `y` with `f(a, b)`, elementwise.
 #[inline(always)]
 pub(super) fn combine(y: &mut [f32], a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) {
     for (y, (a, b)) in y.iter_mut().zip(a.iter().zip(b)) {
         *y = f(*a, *b);
+    }
+}
+
+/// Fills `y` with `f(a, b)`, elementwise, where `a` may lie in `y`: then it is `None`.
+#[inline(always)]
+pub(super) fn combine_or_update(
+    y: &mut [f32],
+    a: Option<&[f32]>,
+    b: &[f32],
+    f: impl Fn(f32, f32) -> f32,
+) {
+    match a {
+        Some(a) => combine(y, a, b, f),
+        None => update(y, b, f),
     }
 }
 
