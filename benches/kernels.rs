@@ -11,6 +11,7 @@ use labelvet::onnx::ops::{Activation, BatchNormTrainGrad, ChannelScaleGrad, Conv
 use labelvet::onnx::{
     CustomOperators, Encoding, Graph, GraphError, Provider, TensorType, Value, encode,
 };
+use labelvet::train::runtime::{Choice, Device, Runtime, SessionSettings};
 use labelvet::train::session::Sessions;
 use ort::session::Session;
 use ort::value::{DynValue, Tensor};
@@ -38,7 +39,10 @@ type Build = Box<dyn Fn(&mut Graph, &[Value]) -> Result<Vec<Value>, GraphError>>
 fn main() -> Result<(), Box<dyn Error>> {
     let batch = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(8);
     let threads = std::env::var("THREADS").map_or(Ok(2), |text| text.parse())?;
-    let sessions = Sessions::new(labelvet::train::runtime::environment(), threads);
+    let choice = Choice { device: Device::Cpu, ..Choice::default() };
+    let runtime = Runtime::load(&choice)?;
+    let settings = SessionSettings { threads, ..SessionSettings::default() };
+    let sessions = Sessions::new(&runtime, settings);
     println!("| operator | C×H×W | k | s | custom ms | stock ms | ratio |");
     println!("|---|---|---|---|---|---|---|");
     let mut all = [0.0, 0.0];

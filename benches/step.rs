@@ -9,6 +9,7 @@ use labelvet::models::{Depth, Model, PoseModel, Regularisation, Trunk};
 use labelvet::onnx::{CustomOperators, Encoding, Provider};
 use labelvet::train::loss::PoseLossSettings;
 use labelvet::train::pose::{NormStatistics, PoseTraining, pose_forward};
+use labelvet::train::runtime::{Choice, Device, Runtime, SessionSettings};
 use labelvet::train::session::Sessions;
 use labelvet::train::step::{Accumulation, Rates, Trainer, TrainerSettings};
 use labelvet::train::update::{Average, Clipping, Optimiser};
@@ -50,7 +51,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         epsilon: 1e-3,
     };
     let threads = std::env::var("THREADS").map_or(Ok(2), |text| text.parse())?;
-    let mut sessions = Sessions::new(labelvet::train::runtime::environment(), threads);
+    let choice = Choice { device: Device::Cpu, ..Choice::default() };
+    let runtime = Runtime::load(&choice)?;
+    let session_settings = SessionSettings { threads, ..SessionSettings::default() };
+    let mut sessions = Sessions::new(&runtime, session_settings);
     if let Ok(path) = std::env::var("PROFILE") {
         sessions = sessions.with_profile(path.as_ref());
     }

@@ -36,13 +36,20 @@ pub(crate) fn onnx_runtime() -> Option<&'static Path> {
     library.as_deref()
 }
 
+/// Returns the runtime for tests, loaded, on the CPU; `None` as [`onnx_runtime`].
+pub(crate) fn loaded() -> Option<Runtime> {
+    onnx_runtime()?;
+    let choice = Choice { device: Device::Cpu, cache: Some(cache()) };
+    Some(Runtime::load(&choice).unwrap_or_else(|error| panic!("{error}")))
+}
+
 /// Says that a test did not run, past the test runner, which shows only what fails.
 fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {why}, and {OFFLINE} is set");
 }
 
 /// Returns the folder below the target folder that tests install to.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_labelvet"));
     program.ancestors().nth(2).expect("the command lies in the target folder").join("test-cache")
 }
@@ -216,8 +223,7 @@ fn installed_runtime_is_found_and_used() {
     let providers = json["providers"].as_array().expect("providers");
     assert!(providers.contains(&"CPUExecutionProvider".into()), "{json}");
 
-    let choice = Choice { device: Device::Cpu, cache: Some(cache()) };
-    let loaded = Runtime::load(&choice).expect("a runtime");
+    let loaded = loaded().expect("a runtime");
     assert_eq!(json["version"], loaded.version());
     loaded.session(&runtime::SessionSettings::default()).expect("a builder");
 }

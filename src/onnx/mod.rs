@@ -23,6 +23,7 @@
 
 mod autodiff;
 pub mod cuda;
+mod dropout;
 mod elementwise;
 mod emit;
 mod encode;
@@ -34,6 +35,7 @@ mod proto;
 mod shape;
 
 pub use autodiff::gradients;
+pub use dropout::{Dropped, Mask};
 pub use emit::{
     Arg, Attribute, Emit, Initializer, Keep, LABELVET, Lowered, LoweredNode, MICROSOFT, OPSET,
 };
