@@ -4,6 +4,8 @@
 //! `cargo bench --bench kernels -- [BATCH]`; `THREADS` is 2 unless set. Both run by turns on
 //! the same tensors, and the least of their times is told.
 
+#![expect(clippy::print_stdout, reason = "prints what it measures")]
+
 use std::error::Error;
 use std::time::Instant;
 

@@ -3,6 +3,8 @@
 //! `cargo bench --bench step -- MODEL TRUNK BATCH HEIGHT WIDTH STEPS [stock|custom]`; a script
 //! beside it, `benches/step_torch.py`, times the same in PyTorch.
 
+#![expect(clippy::print_stdout, reason = "prints what it measures")]
+
 use std::time::Instant;
 
 use labelvet::models::{Depth, Model, PoseModel, Regularisation, Trunk};

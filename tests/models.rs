@@ -3,6 +3,8 @@
 //! Walks `fixtures/models`, whose `make.py` wrote the references, and says there how weights,
 //! images and masks come from a hash of their names.
 
+#![expect(clippy::print_stdout, reason = "the errors are shown with --nocapture")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;

@@ -311,8 +311,9 @@ impl Case {
         }
         let mut loss = graph.scalar(0.0);
         for (index, &result) in results.iter().enumerate() {
-            let weights = random(volume(graph.shape(result)), 1000 + index as u64);
-            let weights = graph.constant(&graph.shape(result).to_vec(), weights);
+            let shape = graph.shape(result).to_vec();
+            let weights = random(volume(&shape), 1000 + index as u64);
+            let weights = graph.constant(&shape, weights);
             let product = graph.mul(result, weights)?;
             let axes: Vec<usize> = (0..graph.shape(result).len()).collect();
             let sum = graph.reduce_sum(product, &axes)?;

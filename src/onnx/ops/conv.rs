@@ -65,7 +65,9 @@ impl Conv {
         if weights.rank() != 4 || weights.shape.contains(&0) {
             return Err("weights need four axes".to_owned());
         }
-        if weights.shape[0] % self.groups != 0 || weights.shape[1] * self.groups != channels {
+        if !weights.shape[0].is_multiple_of(self.groups)
+            || weights.shape[1] * self.groups != channels
+        {
             return Err(format!("{} groups do not fit the channels", self.groups));
         }
         Ok(())

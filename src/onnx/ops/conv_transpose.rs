@@ -117,8 +117,8 @@ fn flipped(op: &ConvTranspose, emit: &mut Emit, d: Arg, w: Arg) -> Arg {
     let conv = Conv { pads, ..op.conv.clone() };
     let mut y = conv.emit(emit, d, turned);
     // Padding beyond the kernel's reach made outputs of zeros only, which have no place in x.
-    for axis in 0..2 {
-        let skip = (-wanted[axis]).max(0) as usize;
+    for (axis, wanted) in wanted.iter().take(2).enumerate() {
+        let skip = (-wanted).max(0) as usize;
         y = emit.slice(y, axis + 2, skip, skip + op.size[axis], 1);
     }
     y
@@ -154,8 +154,8 @@ fn general(op: &ConvTranspose, emit: &mut Emit, d: Arg, w: Arg) -> Arg {
     let channels = weights[1] * op.conv.groups;
     let whole = [shape[0], channels, size[0], size[1]];
     let mut y = emit.heavy("ConvTranspose", &[d, w], &whole, attributes);
-    for axis in 0..2 {
-        y = emit.slice(y, axis + 2, skip[axis], skip[axis] + op.size[axis], 1);
+    for (axis, (skip, extent)) in skip.into_iter().zip(op.size).enumerate() {
+        y = emit.slice(y, axis + 2, skip, skip + extent, 1);
     }
     y
 }
