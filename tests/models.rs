@@ -15,7 +15,7 @@ use labelvet::models::{
     Regularisation, Trunk,
 };
 use labelvet::onnx::{
-    Encoding, Graph, Provider, Shape, TensorType, Value, encode, gradients, volume,
+    Encoding, Graph, Provider, Shape, TensorType, Value, encode, gradients, lower, volume,
 };
 use labelvet::train::session::{Tensor, run_once};
 use serde_json::Value as Json;
@@ -110,6 +110,23 @@ fn folded_pose_models_give_the_same_probabilities() {
         });
         let Some(outputs) = outputs else { return };
         compare_outputs(&name, &reference, &outputs);
+    }
+}
+
+#[test]
+fn exported_models_have_only_operators_of_onnx() {
+    for name in ["tf_efficientnet_lite0", "efficientnet_b0", "resnet50"] {
+        let trunk = Trunk::new(name.parse().expect("a name"), Depth::All);
+        let model = PoseModel { trunk, keypoints: 3 };
+        let weights = Weights::of(&model.inventory().expect("a network"));
+        let known = |name: &str| weights.get(name);
+        let mut graph = Graph::new();
+        let images = graph.input("images", TensorType::f32(&[1, 3, 64, 64]));
+        let built = model.build(&mut graph, images, Mode::Inference(&known)).expect("a network");
+        graph.output("score_maps", built.outputs.score_maps);
+        let lowered = lower(&graph, &Encoding::portable()).expect("a model");
+        let foreign = lowered.nodes.iter().find(|node| !node.domain.is_empty());
+        assert!(foreign.is_none(), "{name}: {foreign:?}");
     }
 }
 

@@ -55,6 +55,13 @@ impl Encoding {
             lowerings: BTreeMap::new(),
         }
     }
+
+    /// Returns the encoding of a model that leaves ONNX Runtime: inference graphs have ONNX's
+    /// own operators only.
+    pub fn portable() -> Self {
+        let standard = ("Activate".to_owned(), "standard".to_owned());
+        Encoding { lowerings: BTreeMap::from([standard]), ..Encoding::plain(Provider::Cpu) }
+    }
 }
 
 /// Writes a graph with ONNX operators. Nodes that no output needs are left out.

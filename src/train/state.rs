@@ -80,9 +80,10 @@ impl State {
     }
 
     /// Binds all inputs and outputs of a graph to memory, which is made where there is none
-    /// yet.
+    /// yet. What is no tensor of the model gets a vector whose name begins with `prefix`.
     pub(super) fn bind(
         &mut self,
+        prefix: &str,
         allocator: &dyn Fn() -> ort::Result<Allocator>,
         binding: &mut IoBinding,
         graph: &Graph,
@@ -90,14 +91,14 @@ impl State {
         for &value in graph.inputs() {
             let Origin::Input(name) = graph.origin(value) else { continue };
             let tensor = graph.tensor(value);
-            let (vector, start) = self.memory(allocator, name, tensor)?;
+            let (vector, start) = self.memory(prefix, allocator, name, tensor)?;
             let view = self.vectors[&vector].view(start, &tensor.shape)?;
             binding.bind_input(name, &view)?;
         }
         for (name, value) in graph.outputs() {
             let tensor = graph.tensor(*value);
             let state = name.strip_suffix('\'').unwrap_or(name);
-            let (vector, start) = self.memory(allocator, state, tensor)?;
+            let (vector, start) = self.memory(prefix, allocator, state, tensor)?;
             let view = self.vectors[&vector].view(start, &tensor.shape)?;
             binding.bind_output(name, view)?;
         }
@@ -107,6 +108,7 @@ impl State {
     /// Returns the vector and the first element that a name stands for.
     fn memory(
         &mut self,
+        prefix: &str,
         allocator: &dyn Fn() -> ort::Result<Allocator>,
         name: &str,
         tensor: &TensorType,
@@ -117,7 +119,7 @@ impl State {
                 let layout = if statistics { &self.statistics } else { &self.layout };
                 (vector.to_owned(), start, layout.len())
             }
-            None => (name.to_owned(), 0, tensor.volume()),
+            None => (format!("{prefix}{name}"), 0, tensor.volume()),
         };
         if !self.vectors.contains_key(&vector) {
             self.vectors.insert(vector.clone(), Flat::new(allocator()?, len)?);
@@ -144,21 +146,20 @@ impl State {
         known.into_iter().find_map(|(vector, start)| Some((vector, start?)))
     }
 
-    /// Reads a tensor of the model: in a flat vector, or, of frozen statistics, by itself.
+    /// Says whether there is memory of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.vectors.contains_key(name)
+    }
+
+    /// Reads a tensor of the model in a flat vector.
     pub(super) fn read(&self, name: &str) -> Result<Vec<f32>, StepError> {
-        if self.vectors.contains_key(name) {
-            return self.read_whole("tensor", name);
-        }
         let (vector, place) = self.model_tensor(name)?;
         let flat = self.vectors.get(vector).ok_or_else(|| unknown("tensor", name))?;
         Ok(flat.read(place.start(), place.volume())?)
     }
 
-    /// Writes a tensor of the model.
+    /// Writes a tensor of the model in a flat vector.
     pub(super) fn write(&mut self, name: &str, elements: &[f32]) -> Result<(), StepError> {
-        if self.vectors.contains_key(name) {
-            return self.write_whole("tensor", name, elements);
-        }
         let (vector, place) = self.model_tensor(name)?;
         let (start, volume) = (place.start(), place.volume());
         self.write_part(vector, name, start, volume, elements)

@@ -132,6 +132,9 @@ pub enum StepError {
     /// ONNX Runtime fails.
     #[error("training step failed: {0}")]
     Runtime(#[from] ort::Error),
+    /// A further pass is not of the same model.
+    #[error("the pass does not train the same tensors as the first")]
+    OtherModel,
     /// A trained tensor does not move the loss.
     #[error("the loss does not depend on {0}")]
     Unused(String),
@@ -155,10 +158,20 @@ pub enum StepError {
     },
 }
 
+/// A compiled pass for images of one shape.
+struct Pass {
+    bound: Bound,
+    /// What the names of its own inputs and results begin with.
+    prefix: String,
+    /// What unbiases the variance of each channel: depends on the number of places.
+    unbias: Vec<f32>,
+}
+
 /// The state of a training on a device, and the sessions that move it.
 pub struct Trainer {
     // Sessions are dropped before the memory that they are bound to.
-    pass: Bound,
+    passes: Vec<Pass>,
+    chosen: usize,
     accumulate: Option<Bound>,
     clip: Option<Bound>,
     norms: Bound,
@@ -166,9 +179,10 @@ pub struct Trainer {
     state: State,
     steps: u64,
     /// Passes since the last update.
-    passes: u32,
+    summed: u32,
     average: Average,
     means: &'static [&'static str],
+    encoding: Encoding,
 }
 
 impl std::fmt::Debug for Trainer {
@@ -188,7 +202,7 @@ impl Trainer {
     /// [`StepError`] when a graph cannot be written, compiled or bound.
     pub fn new(
         sessions: &Sessions,
-        mut forward: Forward,
+        forward: Forward,
         settings: &TrainerSettings,
     ) -> Result<Self, StepError> {
         let layout = Layout::new(shapes(&forward.graph, &forward.trained, |t| (&t.name, t.value)));
@@ -211,15 +225,7 @@ impl Trainer {
             forward.tracked.iter().map(|t| (t.variance_name.clone(), t.mean_name.clone()));
         let mut state =
             State::new(layout.clone(), statistics, variances.collect(), settings.accumulation);
-        let mut bind = |graph: &Graph| -> Result<Bound, StepError> {
-            check_states(graph, &settings.encoding)?;
-            let session = sessions.compile(&encode(graph, &settings.encoding)?)?;
-            let mut bound = Bound::new(session)?;
-            let allocator = || sessions.allocator(&bound.session);
-            state.bind(&allocator, &mut bound.binding, graph)?;
-            Ok(bound)
-        };
-        let pass = bind(pass_graph(&mut forward)?)?;
+        let mut bind = |graph: &Graph| bound(sessions, &settings.encoding, &mut state, "", graph);
         let accumulate = match settings.accumulation {
             Accumulation::Sum => Some(bind(&accumulate_graph(layout.rows(), tracked)?)?),
             Accumulation::Off => None,
@@ -231,19 +237,64 @@ impl Trainer {
         let norms = bind(&norms_graph(&layout)?)?;
         let update = bind(&update)?;
         let mut trainer = Trainer {
-            pass,
+            passes: Vec::new(),
+            chosen: 0,
             accumulate,
             clip,
             norms,
             update,
             state,
             steps: 0,
-            passes: 0,
+            summed: 0,
             average: settings.average,
             means: settings.optimiser.means(),
+            encoding: settings.encoding.clone(),
         };
-        trainer.set_constants(&forward)?;
+        trainer.set_rows(&forward)?;
+        trainer.add(sessions, forward)?;
+        trainer.choose(0)?;
         Ok(trainer)
+    }
+
+    /// Compiles the same model's pass for images of another shape, and returns its number: the
+    /// first has 0. Parameters and statistics are shared, inputs and results are its own.
+    ///
+    /// # Errors
+    /// [`StepError::OtherModel`] when it does not train the same tensors; [`StepError`] when
+    /// the graph cannot be written, compiled or bound.
+    pub fn add(&mut self, sessions: &Sessions, mut forward: Forward) -> Result<usize, StepError> {
+        let layout = Layout::new(shapes(&forward.graph, &forward.trained, |t| (&t.name, t.value)));
+        let tracked =
+            Layout::new(shapes(&forward.graph, &forward.tracked, |t| (&t.mean_name, t.mean)));
+        if layout != *self.layout() || tracked != *self.state.statistics() {
+            return Err(StepError::OtherModel);
+        }
+        let mut unbias = vec![1.0; tracked.len()];
+        for (place, tracked) in tracked.places().iter().zip(&forward.tracked) {
+            let count = tracked.count.max(2) as f32;
+            unbias[place.start()..][..place.volume()].fill(count / (count - 1.0));
+        }
+        let prefix = format!("{}/", self.passes.len());
+        let graph = pass_graph(&mut forward)?;
+        let bound = bound(sessions, &self.encoding, &mut self.state, &prefix, graph)?;
+        self.passes.push(Pass { bound, prefix, unbias });
+        Ok(self.passes.len() - 1)
+    }
+
+    /// Chooses the pass that is fed, run and read from now on, by its number.
+    ///
+    /// # Errors
+    /// [`StepError::Unknown`] when there is none of that number.
+    pub fn choose(&mut self, number: usize) -> Result<(), StepError> {
+        let pass = self
+            .passes
+            .get(number)
+            .ok_or_else(|| StepError::Unknown { kind: "pass", name: number.to_string() })?;
+        if !self.state.statistics().is_empty() {
+            self.state.write_whole("vector", "unbias", &pass.unbias)?;
+        }
+        self.chosen = number;
+        Ok(())
     }
 
     /// Gives an input of the pass its elements for the next run.
@@ -251,7 +302,8 @@ impl Trainer {
     /// # Errors
     /// [`StepError::Unknown`] and [`StepError::Length`].
     pub fn feed(&mut self, name: &str, elements: &[f32]) -> Result<(), StepError> {
-        self.state.write_whole("input", name, elements)
+        let whole = format!("{}{name}", self.passes[self.chosen].prefix);
+        self.state.write_whole("input", &whole, elements)
     }
 
     /// Runs the forward and backward pass on what was fed. Gradients replace the former ones,
@@ -260,14 +312,14 @@ impl Trainer {
     /// # Errors
     /// [`StepError::Runtime`].
     pub fn pass(&mut self) -> Result<(), StepError> {
-        self.pass.run()?;
+        self.passes[self.chosen].bound.run()?;
         if let Some(accumulate) = &mut self.accumulate {
-            let keep = if self.passes == 0 { 0.0 } else { 1.0 };
+            let keep = if self.summed == 0 { 0.0 } else { 1.0 };
             self.state.write_scalar("keep", keep)?;
             accumulate.run()?;
-            self.passes += 1;
+            self.summed += 1;
         } else {
-            self.passes = 1;
+            self.summed = 1;
         }
         Ok(())
     }
@@ -281,7 +333,7 @@ impl Trainer {
         let numbers = [
             ("learning_rate", rates.learning_rate),
             ("limit", rates.limit),
-            ("scale", rates.scale / self.passes.max(1) as f32),
+            ("scale", rates.scale / self.summed.max(1) as f32),
             ("average_keep", rates.average_keep),
             ("step", (self.steps + 1) as f32),
         ];
@@ -292,7 +344,7 @@ impl Trainer {
             clip.run()?;
         }
         self.update.run()?;
-        self.passes = 0;
+        self.summed = 0;
         let norm = self.state.read_whole("result", "norm")?[0];
         let finite = self.state.read_whole("result", "finite")?[0] > 0.5;
         self.steps += u64::from(finite);
@@ -305,7 +357,7 @@ impl Trainer {
     /// # Errors
     /// [`StepError::Runtime`].
     pub fn gradient_norms(&mut self, scale: f32) -> Result<Vec<f32>, StepError> {
-        self.state.write_scalar("scale", scale / self.passes.max(1) as f32)?;
+        self.state.write_scalar("scale", scale / self.summed.max(1) as f32)?;
         self.norms.run()?;
         self.state.read_whole("result", "norms")
     }
@@ -315,7 +367,8 @@ impl Trainer {
     /// # Errors
     /// [`StepError::Unknown`].
     pub fn result(&self, name: &str) -> Result<Vec<f32>, StepError> {
-        self.state.read_whole("result", name)
+        let whole = format!("{}{name}", self.passes[self.chosen].prefix);
+        self.state.read_whole("result", &whole)
     }
 
     /// Sets a tensor of the model: a trained one, whose moving average follows, a running mean
@@ -327,6 +380,9 @@ impl Trainer {
         if self.average == Average::Exponential && self.layout().place(name).is_some() {
             self.state.write_vector("average", name, elements)?;
         }
+        if let Some(own) = self.own(name) {
+            return self.state.write_whole("tensor", &own, elements);
+        }
         self.state.write(name, elements)
     }
 
@@ -336,7 +392,16 @@ impl Trainer {
     /// # Errors
     /// [`StepError::Unknown`].
     pub fn get(&self, name: &str) -> Result<Vec<f32>, StepError> {
+        if let Some(own) = self.own(name) {
+            return self.state.read_whole("tensor", &own);
+        }
         self.state.read(name)
+    }
+
+    /// Returns the name of the memory of an input of the chosen pass, as frozen statistics are.
+    fn own(&self, name: &str) -> Option<String> {
+        let own = format!("{}{name}", self.passes.get(self.chosen)?.prefix);
+        self.state.has(&own).then_some(own)
     }
 
     /// Returns what one of the vectors holds for a trained tensor: `parameters`, `gradients`,
@@ -381,26 +446,35 @@ impl Trainer {
         self.means
     }
 
-    /// Fills what stays the same: rate and decay of each row, and what unbiases variances.
-    fn set_constants(&mut self, forward: &Forward) -> Result<(), StepError> {
+    /// Fills what stays the same: rate and decay of each row, and what no pass writes.
+    fn set_rows(&mut self, forward: &Forward) -> Result<(), StepError> {
         let of = |name: &str| forward.trained.iter().find(|tensor| tensor.name == name);
         let rate = self.layout().by_row(|place| of(&place.name).map_or(0.0, |t| t.rate));
         let decay = self.layout().by_row(|place| of(&place.name).map_or(0.0, |t| t.decay));
         self.state.write_whole("vector", "rate", &rate)?;
         self.state.write_whole("vector", "decay", &decay)?;
-        if forward.tracked.is_empty() {
+        let len = self.state.statistics().len();
+        if self.state.statistics().is_empty() {
             return Ok(());
         }
-        let places = self.state.statistics().clone();
-        let mut unbias = vec![1.0; places.len()];
-        for (place, tracked) in places.places().iter().zip(&forward.tracked) {
-            let count = tracked.count.max(2) as f32;
-            unbias[place.start()..][..place.volume()].fill(count / (count - 1.0));
-        }
-        self.state.write_whole("vector", "unbias", &unbias)?;
         // Between tensors lie elements that no pass writes; 1/s² must be finite there.
-        self.state.write_whole("vector", "batch_inverse", &vec![1.0; places.len()])
+        self.state.write_whole("vector", "batch_inverse", &vec![1.0; len])
     }
+}
+
+/// Compiles a graph and binds it to the state.
+fn bound(
+    sessions: &Sessions,
+    encoding: &Encoding,
+    state: &mut State,
+    prefix: &str,
+    graph: &Graph,
+) -> Result<Bound, StepError> {
+    check_states(graph, encoding)?;
+    let mut bound = Bound::new(sessions.compile(&encode(graph, encoding)?)?)?;
+    let allocator = || sessions.allocator(&bound.session);
+    state.bind(prefix, &allocator, &mut bound.binding, graph)?;
+    Ok(bound)
 }
 
 /// Adds gradients and names all outputs of a pass: `x.gradient` of each trained tensor,
@@ -467,10 +541,10 @@ mod tests {
         [("conv", &[4, 2, 3, 3]), ("bn.weight", &[4]), ("bn.bias", &[4]), ("head", &[3, 4, 1, 1])];
 
     /// A convolution, a batch normalisation with SiLU, a convolution; squared error.
-    fn forward() -> Forward {
+    fn forward(height: usize) -> Forward {
         let mut graph = Graph::new();
-        let x = graph.input("x", TensorType::f32(&[2, 2, 6, 6]));
-        let target = graph.input("target", TensorType::f32(&[2, 3, 6, 6]));
+        let x = graph.input("x", TensorType::f32(&[2, 2, height, 6]));
+        let target = graph.input("target", TensorType::f32(&[2, 3, height, 6]));
         let values = SHAPES.map(|(name, shape)| graph.input(name, TensorType::f32(shape)));
         let same = Conv { pads: [1; 4], ..Conv::default() };
         let y = graph.conv(x, values[0], &same).expect("shapes");
@@ -481,7 +555,7 @@ mod tests {
         let error = graph.sub(y, target).expect("shapes");
         let squares = graph.mul(error, error).expect("shapes");
         let sum = graph.reduce_sum(squares, &[0, 1, 2, 3]).expect("shapes");
-        let loss = graph.scale(sum, 1.0 / 216.0).expect("shapes");
+        let loss = graph.scale(sum, 1.0 / (36 * height) as f32).expect("shapes");
         let trained = SHAPES.iter().zip(values).map(|((name, shape), value)| Trained {
             name: (*name).to_owned(),
             value,
@@ -496,7 +570,7 @@ mod tests {
                 variance_name: "bn.running_var".to_owned(),
                 mean: norm.mean,
                 inverse_deviation: norm.inverse_deviation,
-                count: 72,
+                count: 12 * height,
             }],
             results: vec![("loss".to_owned(), loss)],
             graph,
@@ -523,7 +597,7 @@ mod tests {
             epsilon: 1e-3,
         };
         let sessions = Sessions::new(&for_tests()?, SessionSettings::default());
-        let mut trainer = Trainer::new(&sessions, forward(), &settings).expect("a trainer");
+        let mut trainer = Trainer::new(&sessions, forward(6), &settings).expect("a trainer");
         for (index, (name, shape)) in SHAPES.iter().enumerate() {
             let mut elements = random(shape.iter().product(), index as u64);
             if *name == "bn.weight" {
@@ -664,6 +738,31 @@ mod tests {
         for (first, last) in first.iter().zip(last) {
             assert!((first - 0.1 * last).abs() < 1e-4, "{first} {last}");
         }
+    }
+
+    #[test]
+    fn passes_of_several_shapes_share_the_parameters() {
+        let Some(mut trainer) = trainer(Optimiser::sgd(), Clipping::Norm, Average::Off) else {
+            return;
+        };
+        let Some(runtime) = for_tests() else { return };
+        let sessions = Sessions::new(&runtime, SessionSettings::default());
+        let tall = trainer.add(&sessions, forward(9)).expect("a pass");
+        losses(&mut trainer, Rates { learning_rate: 0.02, ..Rates::default() }, 1);
+        let short = trainer.result("loss").expect("a loss")[0];
+
+        trainer.choose(tall).expect("a pass");
+        let fits = |trainer: &mut Trainer, rows: usize| trainer.feed("x", &random(24 * rows, 10));
+        assert!(matches!(fits(&mut trainer, 6), Err(StepError::Length { expected: 216, .. })));
+        fits(&mut trainer, 9).expect("an input");
+        trainer.feed("target", &random(324, 11)).expect("an input");
+        let before = trainer.get("head").expect("a tensor");
+        losses(&mut trainer, Rates { learning_rate: 0.02, ..Rates::default() }, 1);
+        assert_ne!(trainer.get("head").expect("a tensor"), before);
+        assert_ne!(trainer.result("loss").expect("a loss")[0], short);
+        trainer.choose(0).expect("a pass");
+        assert_eq!(trainer.result("loss").expect("a loss")[0], short);
+        assert!(matches!(trainer.choose(2), Err(StepError::Unknown { kind: "pass", .. })));
     }
 
     #[test]

@@ -172,15 +172,27 @@ impl Operator for Activate {
     }
 
     fn lowerings() -> &'static [Lowering<Self>] {
-        &[Lowering {
-            name: "primitives",
-            providers: Provider::ALL,
-            applies: always,
-            emit: |op, emit, args| match op.function {
-                Activation::Identity => vec![emit.unary("Identity", args[0])],
-                function => vec![function.emit(emit, args[0])],
+        &[
+            Lowering {
+                name: "primitives",
+                providers: Provider::ALL,
+                applies: always,
+                emit: |op, emit, args| match op.function {
+                    Activation::Identity => vec![emit.unary("Identity", args[0])],
+                    function => vec![function.emit(emit, args[0])],
+                },
             },
-        }]
+            // For models that leave ONNX Runtime, which alone has a name for u·σ(u).
+            Lowering {
+                name: "standard",
+                providers: &[],
+                applies: |op, _| op.function == Activation::Silu,
+                emit: |_, emit, args| {
+                    let gate = emit.unary("Sigmoid", args[0]);
+                    vec![emit.mul(args[0], gate)]
+                },
+            },
+        ]
     }
 }
 
