@@ -50,10 +50,7 @@ fn main() {
 
     let each = |step: fn(&mut Vec<u8>, &mut Picture, &Path)| {
         files.par_iter().for_each_init(
-            || {
-                let samples = Vec::new();
-                (Vec::new(), Picture { width: 0, height: 0, channels: 1, samples })
-            },
+            || (Vec::new(), Picture::default()),
             |(bytes, picture), file| step(bytes, picture, file),
         );
     };

@@ -256,7 +256,8 @@ columns! {
         "format of the content, by its first bytes",
         Value::Text(|s, row| s.known(row).content.map(String::from));
     PIXEL_HASH: "pixel_hash", "", "16 hexadecimal digits",
-        "hash of size and samples; equal for images that are equal pixel by pixel",
+        "hash of size and samples; equal for images that are equal pixel by pixel and stored \
+         alike (not for a JPEG and its copy as PNG)",
         Value::Text(|s, row| Some(format!("{:016x}", s.pixels(row)?.pixel_hash)));
     PERCEPTUAL_HASH: "perceptual_hash", "", "16 hexadecimal digits",
         "perceptual hash; near duplicates differ in few bits",

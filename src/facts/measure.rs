@@ -132,16 +132,10 @@ struct Scan<'a> {
 }
 
 /// What a thread works in.
+#[derive(Default)]
 struct Buffers {
     bytes: Vec<u8>,
     picture: Picture,
-}
-
-impl Default for Buffers {
-    fn default() -> Self {
-        let picture = Picture { width: 0, height: 0, channels: 1, samples: Vec::new() };
-        Buffers { bytes: Vec::new(), picture }
-    }
 }
 
 impl Scan<'_> {

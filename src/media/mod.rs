@@ -5,8 +5,8 @@
 //! bytes, it neither panics nor takes more than [`MEMORY_LIMIT`] for one picture.
 //! It measures nothing and looks at no label.
 //!
-//! A picture is in its stored orientation, 8 bits per sample, grey or RGB: 16-bit
-//! samples keep their upper byte, an alpha channel is dropped (as training loaders
+//! A picture is in its stored orientation, 8 bits per sample, grey, RGB or in JPEG's own
+//! brightness and colour: 16-bit samples keep their upper byte, an alpha channel is dropped (as training loaders
 //! do), palettes are resolved, CMYK becomes RGB, an animation gives its first frame.
 
 mod content;
@@ -22,11 +22,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Mutex;
 
-use crate::pixels::Picture;
+use crate::pixels::{Layout, Picture};
 
 /// Names the decoders and how they are used; what was decoded otherwise is not
 /// comparable, so caches are keyed by it.
-pub const DECODERS: &str = "zune-jpeg 0.5 strict, png 0.18, image 0.25; 1";
+pub const DECODERS: &str = "own baseline JPEG 1, zune-jpeg 0.5 strict, png 0.18, image 0.25; 1";
 
 /// Memory in bytes that decoding one picture may take, estimated from its header.
 ///
@@ -106,7 +106,7 @@ impl MediaError {
 pub fn open(path: &Path) -> Result<Picture, MediaError> {
     let mut bytes = Vec::new();
     read(path, &mut bytes)?;
-    let mut picture = Picture { width: 0, height: 0, channels: 1, samples: Vec::new() };
+    let mut picture = Picture::default();
     decode(&bytes, &mut picture).1?;
     Ok(picture)
 }
@@ -165,13 +165,10 @@ fn within_memory<T>(
     decode()
 }
 
-/// Makes room for a picture, using its memory again; samples hold anything.
-///
-/// # Shapes
-/// `samples`: `[height, width, channels]`.
-fn prepare(picture: &mut Picture, [width, height]: [u32; 2], channels: u8) {
-    let length = width as usize * height as usize * usize::from(channels);
-    (picture.width, picture.height, picture.channels) = (width, height, channels);
+/// Makes room for a picture of `length` samples, using its memory again; samples hold
+/// anything.
+fn prepare(picture: &mut Picture, [width, height]: [u32; 2], layout: Layout, length: usize) {
+    (picture.width, picture.height, picture.layout) = (width, height, layout);
     if picture.samples.capacity() > LARGE as usize {
         // Not kept by every thread that once met a large picture.
         picture.samples = Vec::new();

@@ -7,7 +7,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::png::lower;
 use super::{Encoded, Fault, MEMORY_LIMIT, MediaError, exif_orientation, within_memory};
-use crate::pixels::Picture;
+use crate::pixels::{Layout, Picture};
 
 /// Decodes into `picture`.
 pub(super) fn decode(
@@ -37,7 +37,7 @@ pub(super) fn decode(
         *picture = Picture {
             width,
             height,
-            channels: if grey { 1 } else { 3 },
+            layout: if grey { Layout::Grey } else { Layout::Rgb },
             samples: if grey {
                 decoded.into_luma8().into_raw()
             } else {

@@ -10,7 +10,7 @@ use png::{
 };
 
 use super::{Encoded, MEMORY_LIMIT, MediaError, exif_orientation, prepare, within_memory};
-use crate::pixels::Picture;
+use crate::pixels::{Layout, Picture};
 
 type Source<'a> = Cursor<&'a [u8]>;
 
@@ -48,8 +48,12 @@ fn pixels(reader: &mut Reader<Source<'_>>, picture: &mut Picture) -> Result<(), 
     if depth != BitDepth::Eight {
         return Err(MediaError::unsupported(format!("{depth:?} bits per sample")));
     }
-    let samples = colour.samples() as u8;
-    prepare(picture, [width, height], samples);
+    let layout = match colour {
+        ColorType::Grayscale | ColorType::GrayscaleAlpha => Layout::Grey,
+        _ => Layout::Rgb,
+    };
+    let length = width as usize * height as usize * colour.samples();
+    prepare(picture, [width, height], layout, length);
     reader.next_frame(&mut picture.samples).map_err(|error| fault(&error))?;
     reader.finish().map_err(|error| fault(&error))?;
     match colour {
@@ -67,7 +71,6 @@ fn drop_alpha<const N: usize>(picture: &mut Picture) {
         picture.samples.copy_within(at * N..at * N + N - 1, at * (N - 1));
     }
     picture.samples.truncate(count * (N - 1));
-    picture.channels = (N - 1) as u8;
 }
 
 fn fault(error: &DecodingError) -> MediaError {

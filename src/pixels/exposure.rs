@@ -21,7 +21,7 @@ pub(super) struct Exposure {
 const CLIPPED: usize = 252;
 
 /// Measures the exposure of a plane; all zero for one without pixels.
-pub(super) fn measure(luma: &Luma) -> Exposure {
+pub(super) fn measure(luma: &Luma<'_>) -> Exposure {
     let histogram = histogram(&luma.samples);
     let count = luma.samples.len().max(1) as f64;
     let moment = |power: i32| -> f64 {
@@ -85,8 +85,8 @@ fn histogram(samples: &[u8]) -> [u64; 256] {
 mod tests {
     use super::*;
 
-    fn plane(samples: Vec<u8>) -> Luma {
-        Luma { width: samples.len(), height: 1, samples, grey: true }
+    fn plane(samples: Vec<u8>) -> Luma<'static> {
+        Luma { width: samples.len(), height: 1, samples: samples.into(), grey: true }
     }
 
     #[test]

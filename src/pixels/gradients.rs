@@ -52,7 +52,7 @@ impl Sums {
 
 /// Returns the part of a window whose corners have both gradients.
 pub(super) fn interior(
-    plane: &Luma,
+    plane: &Luma<'_>,
     columns: Range<usize>,
     rows: Range<usize>,
 ) -> (Range<usize>, Range<usize>) {
@@ -66,7 +66,7 @@ pub(super) fn interior(
 /// Returns the sums of the blocks of a window that lies in the [`interior`]; the
 /// last block of a row or column may be cut off.
 #[multiversion::multiversion(targets("x86_64+avx2+fma", "x86_64+avx512f+avx512bw+avx512vl"))]
-pub(super) fn blocks(plane: &Luma, columns: Range<usize>, rows: Range<usize>) -> Vec<Sums> {
+pub(super) fn blocks(plane: &Luma<'_>, columns: Range<usize>, rows: Range<usize>) -> Vec<Sums> {
     let across = columns.len().div_ceil(BLOCK);
     let mut out = Vec::with_capacity(across * rows.len().div_ceil(BLOCK));
     if columns.is_empty() || rows.is_empty() {
@@ -190,7 +190,7 @@ impl Line {
 
     /// Reads row `y` of the window; `down` is a buffer for the row smoothed downwards.
     #[inline(always)]
-    fn fill(&mut self, plane: &Luma, columns: &Range<usize>, y: usize, down: &mut [f32]) {
+    fn fill(&mut self, plane: &Luma<'_>, columns: &Range<usize>, y: usize, down: &mut [f32]) {
         let from = columns.start - REACH;
         let rows: [&[u8]; 9] =
             std::array::from_fn(|t| &plane.row(y + t - REACH)[from..from + down.len()]);
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_window_without_interior_has_no_blocks() {
-        let plane = Luma { width: 8, height: 8, samples: vec![0; 64], grey: true };
+        let plane = Luma { width: 8, height: 8, samples: vec![0; 64].into(), grey: true };
         let (columns, rows) = interior(&plane, 2..6, 2..6);
         assert!(blocks(&plane, columns, rows).is_empty());
     }

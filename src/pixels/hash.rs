@@ -1,22 +1,30 @@
 //! Hashes of a picture: exact over its samples, and perceptual over a thumbnail.
 
-use super::{Luma, Picture};
+use super::{Layout, Luma, Picture};
 
 /// Cells along a side of the thumbnail.
 pub const THUMBNAIL: usize = 32;
 /// DCT coefficients along a side that make the perceptual hash.
 const COEFFICIENTS: usize = 8;
 
-/// Returns a hash of size and samples. A grey picture and an RGB picture with the
-/// same equal channels differ.
+/// Returns a hash of size and samples. Pictures of different layouts differ: a grey one
+/// and an RGB one of equal channels, a JPEG and its copy as PNG.
 pub(super) fn pixels(picture: &Picture) -> u64 {
     let size = (u64::from(picture.width) << 32) | u64::from(picture.height);
-    xxhash_rust::xxh3::xxh3_64_with_seed(&picture.samples, size ^ u64::from(picture.channels))
+    let layout = match picture.layout {
+        Layout::Grey => 1,
+        Layout::Rgb => 3,
+        // Between the sizes, so that planes of equal length but other sides differ.
+        Layout::YCbCr { chroma: [width, height] } => {
+            2 ^ (u64::from(width) << 40) ^ (u64::from(height) << 8)
+        }
+    };
+    xxhash_rust::xxh3::xxh3_64_with_seed(&picture.samples, size ^ layout)
 }
 
 /// Returns the plane shrunk by area averaging.
 #[multiversion::multiversion(targets("x86_64+avx2+fma", "x86_64+avx512f+avx512bw+avx512vl"))]
-pub(super) fn thumbnail(luma: &Luma) -> [u8; THUMBNAIL * THUMBNAIL] {
+pub(super) fn thumbnail(luma: &Luma<'_>) -> [u8; THUMBNAIL * THUMBNAIL] {
     let mut out = [0; THUMBNAIL * THUMBNAIL];
     if luma.samples.is_empty() {
         return out;
@@ -95,7 +103,7 @@ mod tests {
     use super::*;
 
     /// Returns a plane of blobs.
-    fn plane(width: usize, height: usize) -> Luma {
+    fn plane(width: usize, height: usize) -> Luma<'static> {
         let level = |at: usize| {
             let (x, y) = ((at % width) as f32 / width as f32, (at / width) as f32 / height as f32);
             (128.0 + 60.0 * (7.0 * x).sin() + 60.0 * (11.0 * y + 3.0 * x).cos()) as u8
@@ -105,7 +113,7 @@ mod tests {
 
     #[test]
     fn size_changes_few_bits_and_content_many() {
-        let hash = |luma: &Luma| perceptual(&thumbnail(luma));
+        let hash = |luma: &Luma<'_>| perceptual(&thumbnail(luma));
         let (large, small) = (plane(640, 480), plane(213, 161));
         assert!((hash(&large) ^ hash(&small)).count_ones() <= 2);
         let bricks = |at: usize| ((at % 640 / 80 * 73 + at / 640 / 60 * 151) % 256) as u8;
@@ -116,16 +124,17 @@ mod tests {
 
     #[test]
     fn a_flat_plane_has_no_detail_and_a_tiny_one_repeats_its_pixels() {
-        let tiny = Luma { width: 1, height: 2, samples: vec![10, 20], grey: true };
+        let tiny = Luma { width: 1, height: 2, samples: vec![10, 20].into(), grey: true };
         let cells = thumbnail(&tiny);
         assert_eq!((cells[0], cells[THUMBNAIL * THUMBNAIL - 1]), (10, 20));
-        let flat = Luma { width: 50, height: 50, samples: vec![77; 2500], grey: true };
+        let flat = Luma { width: 50, height: 50, samples: vec![77; 2500].into(), grey: true };
         assert!(thumbnail_detail(&thumbnail(&flat)) < 0.01);
     }
 
     #[test]
     fn the_pixel_hash_knows_the_size() {
-        let picture = |width, height| Picture { width, height, channels: 1, samples: vec![5; 12] };
+        let picture =
+            |width, height| Picture { width, height, layout: Layout::Grey, samples: vec![5; 12] };
         assert_ne!(pixels(&picture(3, 4)), pixels(&picture(4, 3)));
     }
 }

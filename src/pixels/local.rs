@@ -26,7 +26,7 @@ impl Window {
 /// Measures a window; `None` where no pixel of the image lies in it.
 ///
 /// `noise` is the image's [`noise`](super::PixelFacts::noise).
-pub fn local(luma: &Luma, noise: f32, window: Window) -> Option<LocalFacts> {
+pub fn local(luma: &Luma<'_>, noise: f32, window: Window) -> Option<LocalFacts> {
     // The cast saturates, and makes 0 of what is no number.
     let clip = |from: f64, length: f64, limit: usize| {
         let first = (from.floor().max(0.0) as usize).min(limit);

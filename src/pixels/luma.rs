@@ -1,6 +1,8 @@
 //! The brightness plane of a picture, on which nearly everything is measured.
 
-use super::Picture;
+use std::borrow::Cow;
+
+use super::{Layout, Picture};
 
 /// Brightness of every pixel, 0 to 255.
 ///
@@ -8,31 +10,41 @@ use super::Picture;
 /// ITU-R BT.601-7, section 2.5.1: Y = 0.299 R + 0.587 G + 0.114 B, as JPEG's luma
 /// (ITU-T T.871, section 7), in steps of 1/256.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Luma {
+pub struct Luma<'a> {
     /// Width in pixels.
     pub width: usize,
     /// Height in pixels.
     pub height: usize,
     /// Samples, row by row.
-    pub samples: Vec<u8>,
+    pub samples: Cow<'a, [u8]>,
     /// Whether the picture has no colour: its channels are equal everywhere.
     pub grey: bool,
 }
 
-impl Luma {
-    /// Returns the brightness plane of a picture.
-    pub fn of(picture: &Picture) -> Luma {
+/// A sample of a plane of colour that stands for no colour.
+const NO_COLOUR: u8 = 128;
+
+impl Luma<'_> {
+    /// Returns the brightness plane of a picture; JPEG's own is used as it is.
+    pub fn of(picture: &Picture) -> Luma<'_> {
         let (width, height) = (picture.width as usize, picture.height as usize);
-        let (samples, grey) = match picture.channels {
-            1 => (picture.samples.clone(), true),
-            _ => of_rgb(&picture.samples),
+        let (samples, grey) = match picture.layout {
+            Layout::Grey => (Cow::from(&picture.samples), true),
+            Layout::Rgb => {
+                let (samples, grey) = of_rgb(&picture.samples);
+                (samples.into(), grey)
+            }
+            Layout::YCbCr { .. } => {
+                let (brightness, colour) = picture.samples.split_at(width * height);
+                (brightness.into(), !has_colour(colour))
+            }
         };
         Luma { width, height, samples, grey }
     }
 
     /// Returns the plane shrunk by averaging squares of `factor` pixels a side; what
     /// does not fill a square at the right and bottom is left out.
-    pub(super) fn shrink(&self, factor: usize) -> Luma {
+    pub(super) fn shrink(&self, factor: usize) -> Luma<'static> {
         let (width, height) = (self.width / factor, self.height / factor);
         let mut samples = Vec::with_capacity(width * height);
         let mut sums = vec![0_u32; width];
@@ -43,7 +55,7 @@ impl Luma {
             }
             push_means(&mut samples, &sums, factor);
         }
-        Luma { width, height, samples, grey: self.grey }
+        Luma { width, height, samples: samples.into(), grey: self.grey }
     }
 
     /// Returns a row of samples.
@@ -87,6 +99,12 @@ fn push_means(samples: &mut Vec<u8>, sums: &[u32], factor: usize) {
             samples.extend(sums.iter().map(|sum| ((sum + area / 2) / area) as u8));
         }
     }
+}
+
+/// Tells whether any sample of planes of colour stands for one.
+fn has_colour(samples: &[u8]) -> bool {
+    // Of a colour picture, the first chunk is enough.
+    samples.chunks(CHUNK).any(|chunk| chunk.iter().fold(0, |any, s| any | (s ^ NO_COLOUR)) != 0)
 }
 
 /// Pixels that are converted before the test for colour looks at its sum.

@@ -11,23 +11,54 @@ mod local;
 mod luma;
 mod noise;
 mod sharpness;
+mod ycbcr;
 
 pub use hash::{THUMBNAIL, thumbnail_detail};
 pub use local::{Window, local};
 pub use luma::Luma;
 pub use sharpness::{MAX_BLUR as MAX_BLUR_PX, SIDE as MEASURED_SIDE_PX};
+pub use ycbcr::rgb;
 
 /// A decoded image in its stored (not EXIF-rotated) orientation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Picture {
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// 1 for grey, 3 for RGB.
-    pub channels: u8,
-    /// Samples, 0 to 255, `[height, width, channels]`.
+    /// What the samples mean.
+    pub layout: Layout,
+    /// Samples, 0 to 255.
     pub samples: Vec<u8>,
+}
+
+/// What the samples of a picture mean and how they are ordered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Brightness, `[height, width]`.
+    #[default]
+    Grey,
+    /// Red, green and blue, `[height, width, 3]`.
+    Rgb,
+    /// JPEG's brightness, `[height, width]`, then its two planes of colour, Cb and Cr,
+    /// each `[chroma[1], chroma[0]]`, of which 128 stands for no colour (ITU-T T.871,
+    /// section 7).
+    YCbCr {
+        /// Width and height of a plane of colour, which covers the whole picture.
+        chroma: [u32; 2],
+    },
+}
+
+impl Picture {
+    /// Returns brightness and the two planes of colour of a picture in
+    /// [`Layout::YCbCr`]; `None` where it has fewer samples.
+    pub fn planes(&self, chroma: [u32; 2]) -> Option<[&[u8]; 3]> {
+        let area = |[width, height]: [u32; 2]| width as usize * height as usize;
+        let (brightness, colour) =
+            self.samples.split_at_checked(area([self.width, self.height]))?;
+        let (blue, red) = colour.split_at_checked(area(chroma))?;
+        Some([brightness, blue, red])
+    }
 }
 
 /// What is measured on the pixels of a whole image.
@@ -35,7 +66,8 @@ pub struct Picture {
 /// Brightness is 0 (black) to 1 (white).
 #[derive(Debug, Clone, PartialEq)]
 pub struct PixelFacts {
-    /// Hash of size and samples; equal for images that look the same bit by bit.
+    /// Hash of size and samples; equal for images that look the same bit by bit and have
+    /// the same layout.
     pub pixel_hash: u64,
     /// Perceptual hash; near duplicates differ in few bits. Means nothing for an
     /// image without detail ([`thumbnail_detail`]).
@@ -114,7 +146,7 @@ pub struct LocalFacts {
 }
 
 /// Measures a picture; `luma` is [`Luma::of`] it.
-pub fn measure(picture: &Picture, luma: &Luma) -> PixelFacts {
+pub fn measure(picture: &Picture, luma: &Luma<'_>) -> PixelFacts {
     let exposure = exposure::measure(luma);
     let noise = noise::measure(luma);
     let sharpness = sharpness::measure(luma, noise);

@@ -23,7 +23,7 @@ const MEAN_MAGNITUDE: f32 = 0.797_884_6;
 
 /// Returns the standard deviation of the noise in grey levels, 0 where nothing shows it.
 #[multiversion::multiversion(targets("x86_64+avx2+fma", "x86_64+avx512f+avx512bw+avx512vl"))]
-pub(super) fn measure(luma: &Luma) -> f32 {
+pub(super) fn measure(luma: &Luma<'_>) -> f32 {
     let across = luma.width / BLOCK;
     let mut blocks: Vec<f32> = Vec::with_capacity(across * (luma.height / BLOCK));
     // Sums of magnitudes and of levels.

@@ -48,7 +48,7 @@ const UNCERTAIN_VARIANCE: f32 = 0.25;
 pub const MAX_BLUR: f32 = 10.0;
 
 /// Measures a plane whose noise has a standard deviation of `noise` grey levels.
-pub(super) fn measure(luma: &Luma, noise: f32) -> Sharpness {
+pub(super) fn measure(luma: &Luma<'_>, noise: f32) -> Sharpness {
     let factor = (luma.width.max(luma.height) / SIDE).max(1);
     if factor == 1 {
         return of_plane(luma, noise);
@@ -57,7 +57,7 @@ pub(super) fn measure(luma: &Luma, noise: f32) -> Sharpness {
     of_plane(&shrunk, noise::measure(&shrunk))
 }
 
-fn of_plane(plane: &Luma, noise: f32) -> Sharpness {
+fn of_plane(plane: &Luma<'_>, noise: f32) -> Sharpness {
     let (columns, rows) = gradients::interior(plane, 0..plane.width, 0..plane.height);
     let blocks = gradients::blocks(plane, columns, rows);
     let mut edges: Vec<(f32, &Sums)> = (blocks.iter())
@@ -87,7 +87,7 @@ fn of_plane(plane: &Luma, noise: f32) -> Sharpness {
 /// Measures the softness of the edges in a window at the plane's own resolution;
 /// `None` without an edge.
 pub(super) fn window(
-    luma: &Luma,
+    luma: &Luma<'_>,
     noise: f32,
     columns: Range<usize>,
     rows: Range<usize>,
@@ -189,7 +189,7 @@ fn softness(ratio: f32) -> f32 {
 
 /// Returns the variance of the 4-neighbour Laplacian, grey levels squared.
 #[multiversion::multiversion(targets("x86_64+avx2+fma", "x86_64+avx512f+avx512bw+avx512vl"))]
-pub(super) fn laplacian_var(luma: &Luma) -> f32 {
+pub(super) fn laplacian_var(luma: &Luma<'_>) -> f32 {
     /// Pixels whose squares, of at most 1020² each, fit a `u32`.
     const CHUNK: usize = 4096;
     if luma.width < 3 || luma.height < 3 {

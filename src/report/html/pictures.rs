@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use crate::dataset::Dataset;
 use crate::media;
-use crate::pixels::Picture;
+use crate::pixels::{Layout, Picture, rgb};
 
 /// Longer side of a crop, pixels: sharp at the width of a card.
 const CROP_PX: u32 = 340;
@@ -74,7 +74,10 @@ impl Pictures {
 
 fn cut(picture: &Picture, crop: Option<[u32; 4]>) -> Result<String, String> {
     let small = shrink(picture, crop).map_err(|error| error.to_string())?;
-    let color = if picture.channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+    let color = match small.pixel_type() {
+        PixelType::U8 => ExtendedColorType::L8,
+        _ => ExtendedColorType::Rgb8,
+    };
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, QUALITY)
         .encode(small.buffer(), small.width(), small.height(), color)
@@ -88,6 +91,8 @@ fn cut(picture: &Picture, crop: Option<[u32; 4]>) -> Result<String, String> {
 #[derive(Debug, thiserror::Error)]
 enum CutError {
     #[error("the picture is smaller than declared")]
+    Planes,
+    #[error("the picture is smaller than declared")]
     Samples(#[from] ImageBufferError),
     #[error("the crop leaves the picture")]
     Crop(#[from] ResizeError),
@@ -95,19 +100,40 @@ enum CutError {
 
 /// Cuts and shrinks; never enlarges.
 fn shrink(picture: &Picture, crop: Option<[u32; 4]>) -> Result<Image<'static>, CutError> {
-    let pixel = if picture.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
-    let whole = ImageRef::new(picture.width, picture.height, &picture.samples, pixel)?;
     let most = if crop.is_some() { CROP_PX } else { OVERVIEW_PX };
     let [left, top, wide, tall] = crop.unwrap_or([0, 0, picture.width, picture.height]);
     let scale = (f64::from(most) / f64::from(wide.max(tall))).min(1.0);
     let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
-    let mut small = Image::new(side(wide), side(tall), pixel);
-    let [left, top, wide, tall] = [left, top, wide, tall].map(f64::from);
-    let options = ResizeOptions::new()
-        .crop(left, top, wide, tall)
-        .resize_alg(ResizeAlg::Convolution(FilterType::Box));
-    Resizer::new().resize(&whole, &mut small, &options)?;
-    Ok(small)
+    let mut resizer = Resizer::new();
+    // Shrinks a plane of the given size that covers the whole picture.
+    let mut plane = |samples: &[u8], [width, height]: [u32; 2], pixel: PixelType| {
+        let whole = ImageRef::new(width, height, samples, pixel)?;
+        let mut small = Image::new(side(wide), side(tall), pixel);
+        let [x, y] = [(width, picture.width), (height, picture.height)]
+            .map(|(plane, picture)| f64::from(plane) / f64::from(picture));
+        let [left, top, wide, tall] = [left, top, wide, tall].map(f64::from);
+        let options = ResizeOptions::new()
+            .crop(left * x, top * y, wide * x, tall * y)
+            .resize_alg(ResizeAlg::Convolution(FilterType::Box));
+        resizer.resize(&whole, &mut small, &options)?;
+        Ok::<_, CutError>(small)
+    };
+    let size = [picture.width, picture.height];
+    match picture.layout {
+        Layout::Grey => plane(&picture.samples, size, PixelType::U8),
+        Layout::Rgb => plane(&picture.samples, size, PixelType::U8x3),
+        Layout::YCbCr { chroma } => {
+            // Planes are shrunk before they become RGB, so that only few pixels are
+            // converted; those of colour mostly are small already.
+            let [brightness, blue, red] = picture.planes(chroma).ok_or(CutError::Planes)?;
+            let brightness = plane(brightness, size, PixelType::U8)?;
+            let (blue, red) =
+                (plane(blue, chroma, PixelType::U8)?, plane(red, chroma, PixelType::U8)?);
+            let samples = rgb(brightness.buffer(), blue.buffer(), red.buffer());
+            let (width, height) = (brightness.width(), brightness.height());
+            Ok(Image::from_vec_u8(width, height, samples, PixelType::U8x3)?)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -117,7 +143,7 @@ mod tests {
     #[test]
     fn crops_shrink_to_the_longer_side_and_never_grow() {
         let samples = vec![128; 800 * 600 * 3];
-        let picture = Picture { width: 800, height: 600, channels: 3, samples };
+        let picture = Picture { width: 800, height: 600, layout: Layout::Rgb, samples };
         let small = shrink(&picture, Some([0, 0, 680, 340])).unwrap();
         assert_eq!((small.width(), small.height()), (340, 170));
         assert!(small.buffer().iter().all(|&sample| sample == 128));
