@@ -61,28 +61,17 @@ impl Operator for ChannelScaleGrad {
     }
 
     fn lowerings() -> &'static [Lowering<Self>] {
-        &[
-            Lowering {
-                name: "labelvet",
-                providers: &[Provider::Cpu],
-                applies: always,
-                emit: |_, emit, args| {
-                    let types = [1, 2].map(|index| emit.tensor(args[index]).clone());
-                    emit.custom("ChannelScaleGrad", args, types.to_vec(), vec![])
-                },
+        &[Lowering {
+            name: "primitives",
+            providers: Provider::ALL,
+            applies: always,
+            emit: |_, emit, args| {
+                let by_images = emit.mul(args[0], args[2]);
+                let sums = emit.dot_places(args[0], args[1]);
+                let shape = emit.shape(args[2]).to_vec();
+                vec![by_images, emit.reshape(sums, &shape)]
             },
-            Lowering {
-                name: "primitives",
-                providers: Provider::ALL,
-                applies: always,
-                emit: |_, emit, args| {
-                    let by_images = emit.mul(args[0], args[2]);
-                    let sums = emit.dot_places(args[0], args[1]);
-                    let shape = emit.shape(args[2]).to_vec();
-                    vec![by_images, emit.reshape(sums, &shape)]
-                },
-            },
-        ]
+        }]
     }
 }
 

@@ -50,7 +50,7 @@ impl CustomOperator for BatchNorm {
         let items = x.zip(y.chunks_exact_mut(h * w)).enumerate();
         for_each(pool, items, |(plane, (x, y))| {
             let known = Known::of(vectors, plane % channels, self.epsilon);
-            normalise(x, &known.line, self.activation, y);
+            normalise(&[x], &known.line, self.activation, &mut [y]);
         })
     }
 }
@@ -103,30 +103,30 @@ impl CustomOperator for BatchNormGrad {
         let ([d, x, vectors @ ..], [by_x, by_scale, by_offset]) = (inputs, outputs) else {
             return Err("takes six inputs and gives three outputs".to_owned());
         };
-        let [_, channels, h, w] = x.shape[..] else { return Err("four axes".to_owned()) };
-        let mut d = planes(d.elements, channels, h * w).into_iter();
+        let [batch, channels, h, w] = x.shape[..] else { return Err("four axes".to_owned()) };
+        let d = planes(d.elements, channels, h * w);
         let x = planes(x.elements, channels, h * w);
-        let by_x = planes_mut(by_x, channels, h * w);
+        let mut by_x = planes_mut(by_x, channels, h * w);
+        let mut d = d.chunks_exact(batch);
         let results = by_scale.iter_mut().zip(by_offset.iter_mut());
-        let items = x.into_iter().zip(by_x).zip(results).enumerate();
-        let items = items.map(|(channel, item)| (channel, d.next(), item));
-        for_each(pool, items, |(channel, d, ((x, mut by_x), (by_scale, by_offset)))| {
+        let items = x.chunks_exact(batch).zip(by_x.chunks_exact_mut(batch)).zip(results);
+        let items = items.enumerate().map(|(channel, item)| (channel, d.next(), item));
+        for_each(pool, items, |(channel, d, ((x, by_x), (by_scale, by_offset)))| {
             let BatchNorm { activation, epsilon } = self.0;
             let known = Known::of(vectors, channel, epsilon);
-            let d = d.filter(|d| !d.is_empty());
-            let sums = behind_activation(d.as_deref(), &x, &known.line, activation, &mut by_x);
+            let sums = behind_activation(d, x, &known.line, activation, by_x);
             *by_offset = sums.e as f32;
             *by_scale = (known.inverse * sums.with_x) as f32;
-            for e in by_x {
-                scale(e, known.line.slope);
-            }
+            scale(by_x, known.line.slope);
         })
     }
 }
 
 #[multiversion::multiversion(targets("x86_64+avx2+fma"))]
-fn scale(e: &mut [f32], slope: f32) {
-    e.iter_mut().for_each(|e| *e *= slope);
+fn scale(e: &mut [&mut [f32]], slope: f32) {
+    for e in e {
+        e.iter_mut().for_each(|e| *e *= slope);
+    }
 }
 
 #[cfg(test)]

@@ -43,21 +43,20 @@ impl CustomOperator for BatchNormTrain {
         let ([x, scale, offset], [y, means, inverses]) = (inputs, outputs) else {
             return Err("takes three inputs and gives three outputs".to_owned());
         };
-        let [_, channels, h, w] = x.shape[..] else { return Err("four axes".to_owned()) };
+        let [batch, channels, h, w] = x.shape[..] else { return Err("four axes".to_owned()) };
         let x = planes(x.elements, channels, h * w);
-        let y = planes_mut(y, channels, h * w);
+        let mut y = planes_mut(y, channels, h * w);
         let vectors = scale.elements.iter().zip(offset.elements);
         let results = means.iter_mut().zip(inverses.iter_mut());
-        let items = x.into_iter().zip(y).zip(vectors.zip(results));
-        for_each(pool, items, |((x, mut y), ((&scale, &offset), (mean, inverse)))| {
-            let moments = moments(&x);
+        let items = x.chunks_exact(batch).zip(y.chunks_exact_mut(batch));
+        let items = items.zip(vectors.zip(results));
+        for_each(pool, items, |((x, y), ((&scale, &offset), (mean, inverse)))| {
+            let moments = moments(x);
             let deviation = (moments.variance + f64::from(self.epsilon)).sqrt();
             *mean = moments.mean as f32;
             *inverse = deviation.recip() as f32;
             let line = Line { centre: *mean, slope: scale * *inverse, offset };
-            for (x, y) in x.iter().zip(&mut y) {
-                normalise(x, &line, self.activation, y);
-            }
+            normalise(x, &line, self.activation, y);
         })
     }
 }
@@ -120,17 +119,19 @@ fn moments(planes: &[&[f32]]) -> Moments {
     Moments { mean, variance: squares.total() / count as f64 - rounded * rounded }
 }
 
-/// Fills `y` with `f(u)`.
+/// Fills the planes `y` with `f(u)`.
 #[multiversion::multiversion(targets("x86_64+avx2+fma"))]
-pub(super) fn normalise(x: &[f32], line: &Line, activation: Activation, y: &mut [f32]) {
+pub(super) fn normalise(x: &[&[f32]], line: &Line, activation: Activation, y: &mut [&mut [f32]]) {
     use multiversion::target::target_cfg_f;
     const FMA: bool = target_cfg_f!(target_feature = "fma");
     with_function!(activation, F => apply::<F, FMA>(x, line, y));
 }
 
 #[inline(always)]
-fn apply<F: Function, const FMA: bool>(x: &[f32], line: &Line, y: &mut [f32]) {
-    combine(y, x, x, |x, _| F::value::<FMA>(line.at::<FMA>(x)));
+fn apply<F: Function, const FMA: bool>(x: &[&[f32]], line: &Line, y: &mut [&mut [f32]]) {
+    for (x, y) in x.iter().zip(y) {
+        combine(y, x, x, |x, _| F::value::<FMA>(line.at::<FMA>(x)));
+    }
 }
 
 #[cfg(test)]

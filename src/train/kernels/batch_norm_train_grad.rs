@@ -46,27 +46,25 @@ impl CustomOperator for BatchNormTrainGrad {
         let ([d, x, vectors @ ..], [by_x, by_scale, by_offset]) = (inputs, outputs) else {
             return Err("takes six inputs and gives three outputs".to_owned());
         };
-        let [_, channels, h, w] = x.shape[..] else { return Err("four axes".to_owned()) };
-        let mut d = planes(d.elements, channels, h * w).into_iter();
+        let [batch, channels, h, w] = x.shape[..] else { return Err("four axes".to_owned()) };
+        let d = planes(d.elements, channels, h * w);
         let x = planes(x.elements, channels, h * w);
-        let by_x = planes_mut(by_x, channels, h * w);
+        let mut by_x = planes_mut(by_x, channels, h * w);
+        let mut d = d.chunks_exact(batch);
         let results = by_scale.iter_mut().zip(by_offset.iter_mut());
-        let items = x.into_iter().zip(by_x).zip(results).enumerate();
-        let items = items.map(|(channel, item)| (channel, d.next(), item));
-        for_each(pool, items, |(channel, d, ((x, mut by_x), (by_scale, by_offset)))| {
+        let items = x.chunks_exact(batch).zip(by_x.chunks_exact_mut(batch)).zip(results);
+        let items = items.enumerate().map(|(channel, item)| (channel, d.next(), item));
+        for_each(pool, items, |(channel, d, ((x, by_x), (by_scale, by_offset)))| {
             let [scale, offset, mean, inverse] =
                 [0, 1, 2, 3].map(|vector| vectors[vector].elements[channel]);
             let line = Line { centre: mean, slope: scale * inverse, offset };
-            let d = d.filter(|d| !d.is_empty());
-            let sums = behind_activation(d.as_deref(), &x, &line, self.activation, &mut by_x);
-            let count = x.len() as f64 * (h * w) as f64;
+            let sums = behind_activation(d, x, &line, self.activation, by_x);
+            let count = batch as f64 * (h * w) as f64;
             *by_offset = sums.e as f32;
             *by_scale = (f64::from(inverse) * sums.with_x) as f32;
             let shift = (sums.e / count) as f32;
             let tilt = (f64::from(inverse).powi(2) * sums.with_x / count) as f32;
-            for (x, e) in x.iter().zip(&mut by_x) {
-                finish(x, &line, shift, tilt, e);
-            }
+            finish(x, &line, shift, tilt, by_x);
         })
     }
 }
@@ -116,12 +114,14 @@ fn slopes<F: Function, const FMA: bool>(
     Sums { e: sum.total(), with_x: with_x.total() }
 }
 
-/// Turns `e` into the gradient.
+/// Turns the planes `e` into the gradient.
 #[multiversion::multiversion(targets("x86_64+avx2+fma"))]
-fn finish(x: &[f32], line: &Line, shift: f32, tilt: f32, e: &mut [f32]) {
+fn finish(x: &[&[f32]], line: &Line, shift: f32, tilt: f32, e: &mut [&mut [f32]]) {
     use multiversion::target::target_cfg_f;
     const FMA: bool = target_cfg_f!(target_feature = "fma");
-    update(e, x, |e, x| line.slope * multiply_add::<FMA>(line.centre - x, tilt, e - shift));
+    for (x, e) in x.iter().zip(e) {
+        update(e, x, |e, x| line.slope * multiply_add::<FMA>(line.centre - x, tilt, e - shift));
+    }
 }
 
 #[cfg(test)]

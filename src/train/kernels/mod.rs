@@ -11,7 +11,6 @@ mod adam_update;
 mod batch_norm;
 mod batch_norm_train;
 mod batch_norm_train_grad;
-mod channel_scale_grad;
 mod channels;
 mod depthwise;
 mod depthwise_conv;
@@ -37,7 +36,6 @@ pub(crate) fn domain() -> ort::Result<OperatorDomain> {
         .add(Registered::<sgd_update::SgdUpdate>::new())?
         .add(Registered::<batch_norm::BatchNorm>::new())?
         .add(Registered::<batch_norm::BatchNormGrad>::new())?
-        .add(Registered::<channel_scale_grad::ChannelScaleGrad>::new())?
         .add(Registered::<batch_norm_train::BatchNormTrain>::new())?
         .add(Registered::<batch_norm_train_grad::BatchNormTrainGrad>::new())?
         .add(Registered::<depthwise_conv::DepthwiseConv>::new())?
