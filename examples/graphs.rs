@@ -50,8 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let shape = |value| pass.shape(value).to_vec();
     let layout = Layout::new(forward.trained.iter().map(|t| (t.name.clone(), shape(t.value))));
     let means = Layout::new(forward.tracked.iter().map(|t| (t.mean_name.clone(), shape(t.mean))));
-    let statistics =
-        Some(StatisticsSettings { len: means.len(), momentum: 0.1, epsilon: 1e-3 });
+    let statistics = Some(StatisticsSettings { len: means.len(), momentum: 0.1, epsilon: 1e-3 });
     let rows = layout.rows();
     let update = UpdateSettings {
         optimiser: Optimiser::adam_w(),
