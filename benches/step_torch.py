@@ -19,7 +19,7 @@ import time
 
 THREADS = int(os.environ.get("THREADS", "2"))
 STEPS = 8
-TURNS = 3
+TURNS = int(os.environ.get("TURNS", "3"))
 CASES = [
     f"{model}:{trunk}:{batch}:{size}x{size}"
     for model, trunk in (("tf_efficientnet_lite0", "stage4"), ("efficientnet_b0", "all"))
