@@ -50,7 +50,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         average: Average::Off,
         accumulation: Accumulation::Off,
         statistics_momentum: 0.1,
-        epsilon: 1e-3,
     };
     let threads = std::env::var("THREADS").map_or(Ok(2), |text| text.parse())?;
     let choice = Choice { device: Device::Cpu, ..Choice::default() };

@@ -72,7 +72,6 @@ fn follow(runtime: &Runtime, name: &str, reference: &Json, custom: CustomOperato
         average: Average::Off,
         accumulation: Accumulation::Off,
         statistics_momentum: 0.1,
-        epsilon: 1e-3,
     };
     let sessions = Sessions::new(runtime, SessionSettings::default());
     let mut trainer = Trainer::new(&sessions, forward, &settings).expect("a trainer");

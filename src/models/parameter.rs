@@ -3,9 +3,7 @@
 //! Definitions of models declare parameters as they use them, so that this list and the graph
 //! cannot differ. Nothing here knows of files: weights are read and written elsewhere.
 
-use std::f64::consts::TAU;
-
-use crate::onnx::{Shape, volume};
+use crate::onnx::{Shape, SplitMix64, volume};
 
 /// A tensor that training changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,40 +111,6 @@ impl RunningStatistics {
     /// Returns the name of the running variance.
     pub fn variance(&self) -> String {
         format!("{}.running_var", self.layer)
-    }
-}
-
-/// A generator of random numbers whose state is one word.
-///
-/// # Source
-/// Steele, Lea and Flood (2014), "Fast splittable pseudorandom number generators".
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    /// Returns the stream of a name: the name's FNV-1a hash, offset by the seed.
-    fn named(name: &str, seed: u64) -> Self {
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        SplitMix64(hash ^ SplitMix64(seed).word())
-    }
-
-    fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Returns a number in [0, 1).
-    fn unit(&mut self) -> f64 {
-        (self.word() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// Returns a number from the standard normal distribution, by Box and Muller's transform.
-    fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
-        radius * (TAU * self.unit()).cos()
     }
 }
 

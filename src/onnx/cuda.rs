@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::emit::{Attribute, LABELVET, Lowered, LoweredNode};
+use super::lowered::{Attribute, LABELVET, Lowered, LoweredNode};
 use super::shape::DType;
 
 /// Largest number of inputs that CUDA joins without a table of addresses.

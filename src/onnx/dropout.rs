@@ -5,6 +5,7 @@
 //! product out. Takes a seed and the number of the step; keeps no state.
 
 use super::graph::{Graph, GraphError, Value};
+use super::random::SplitMix64;
 use super::shape::{Shape, TensorType, volume};
 
 /// An input of a graph that drops elements or whole samples.
@@ -34,37 +35,13 @@ impl Mask {
     /// Returns what is fed in a step: each element is `1/keep` with probability `keep`, else 0,
     /// independently, so that the mean of what it multiplies stays the same.
     ///
-    /// Depends on the seed, the number of the step and the name only: numbers of SplitMix64,
-    /// whose state begins with a hash of the three; 24 bits of each, as a number in [0, 1),
-    /// are compared with `keep`.
+    /// Depends on the seed, the number of the step and the name only ([`SplitMix64::named`] of
+    /// name and step): an element is kept where a number in [0, 1) is below `keep`.
     pub fn draw(&self, seed: u64, step: u64) -> Vec<f32> {
-        let mut state = mixed(seed) ^ mixed(step.wrapping_add(GOLDEN));
-        for byte in self.name.bytes() {
-            state = mixed(state ^ u64::from(byte));
-        }
-        let kept = 1.0 / self.keep;
-        (0..volume(&self.shape))
-            .map(|_| {
-                state = state.wrapping_add(GOLDEN);
-                let uniform = (mixed(state) >> 40) as f32 / (1 << 24) as f32;
-                if uniform < self.keep { kept } else { 0.0 }
-            })
-            .collect()
+        let mut random = SplitMix64::named(&format!("{}@{step}", self.name), seed);
+        let (keep, kept) = (f64::from(self.keep), 1.0 / self.keep);
+        (0..volume(&self.shape)).map(|_| if random.unit() < keep { kept } else { 0.0 }).collect()
     }
-}
-
-/// Step of SplitMix64's state: 2⁶⁴ over the golden ratio.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// SplitMix64's output function.
-///
-/// # Source
-/// Steele, Lea and Flood (2014), "Fast splittable pseudorandom number generators",
-/// doi:10.1145/2660193.2660195, figure 17.
-fn mixed(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 impl Graph {

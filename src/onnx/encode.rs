@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::emit::{Arg, Emit, LABELVET, Lowered};
+use super::emit::Emit;
 use super::graph::{Constant, Graph, GraphError, Origin};
+use super::lowered::{Arg, Lowered};
 use super::operator::Provider;
-use super::proto;
 
 /// Prefix of the names of lowerings that use labelvet's custom operators.
 const CUSTOM: &str = "labelvet";
@@ -146,12 +146,7 @@ pub fn lower(graph: &Graph, encoding: &Encoding) -> Result<Lowered, GraphError> 
 /// # Errors
 /// Those of [`lower`].
 pub fn encode(graph: &Graph, encoding: &Encoding) -> Result<Vec<u8>, GraphError> {
-    Ok(proto::serialise(&lower(graph, encoding)?))
-}
-
-/// Says whether a lowered graph uses labelvet's custom operators.
-pub fn is_custom(graph: &Lowered) -> bool {
-    graph.nodes.iter().any(|node| node.domain == LABELVET)
+    Ok(lower(graph, encoding)?.to_bytes())
 }
 
 fn needed_nodes(graph: &Graph) -> Vec<bool> {

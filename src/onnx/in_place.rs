@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::emit::{Arg, Lowered};
+use super::lowered::{Arg, Lowered};
 
 /// A node that may read a state after it has been overwritten.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

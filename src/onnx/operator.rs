@@ -7,8 +7,9 @@
 use std::any::Any;
 use std::fmt;
 
-use super::emit::{Arg, Emit};
+use super::emit::Emit;
 use super::graph::{Graph, GraphError, Value};
+use super::lowered::Arg;
 use super::shape::TensorType;
 
 /// Where an encoded graph will run.

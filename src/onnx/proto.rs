@@ -8,7 +8,7 @@
 
 use prost::Message;
 
-use super::emit::{Arg, Attribute, LABELVET, Lowered, LoweredNode, MICROSOFT};
+use super::lowered::{Arg, Attribute, LABELVET, Lowered, LoweredNode, MICROSOFT};
 use super::shape::{DType, TensorType};
 
 /// Version of the file format; 8 is that of operator sets up to 17.

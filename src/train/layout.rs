@@ -83,11 +83,11 @@ impl Layout {
         self.places.iter().find(|place| place.name == name)
     }
 
-    /// Returns one number for each row: that of the row's tensor, 0 behind the last.
-    pub fn by_row(&self, number: impl Fn(&Place) -> f32) -> Vec<f32> {
+    /// Returns one number for each row, given one for each tensor; 0 behind the last.
+    pub fn by_row(&self, numbers: impl IntoIterator<Item = f32>) -> Vec<f32> {
         let mut rows = vec![0.0; self.rows];
-        for place in &self.places {
-            rows[place.row..place.row + place.rows()].fill(number(place));
+        for (place, number) in self.places.iter().zip(numbers) {
+            rows[place.row..place.row + place.rows()].fill(number);
         }
         rows
     }
@@ -104,7 +104,7 @@ mod tests {
         let rows: Vec<usize> = layout.places().iter().map(|place| place.row).collect();
         assert_eq!(rows, [0, 3, 4]);
         assert_eq!(layout.rows(), 256);
-        let numbers = layout.by_row(|place| if place.name == "b" { 2.0 } else { 1.0 });
+        let numbers = layout.by_row([1.0, 2.0, 1.0]);
         assert_eq!(numbers[..6], [1.0, 1.0, 1.0, 2.0, 1.0, 0.0]);
     }
 }

@@ -7,6 +7,8 @@
 mod buffers;
 #[cfg(test)]
 pub(crate) mod check;
+mod error;
+mod forward;
 mod kernels;
 pub mod layout;
 pub mod loss;

@@ -83,13 +83,22 @@ pub fn pose_forward(training: &PoseTraining) -> Result<(Forward, Masks), StepErr
         mean: statistics.mean,
         inverse_deviation: statistics.inverse_deviation,
         count: statistics.count,
+        epsilon: statistics.running.epsilon,
     });
+    let fixed = match training.statistics {
+        NormStatistics::Batch => Vec::new(),
+        NormStatistics::Frozen => {
+            let running = interface.running.iter();
+            running.flat_map(|running| [running.mean(), running.variance()]).collect()
+        }
+    };
     let results =
         [("loss", total), ("score_loss", score), ("offset_loss", offset), ("losses", each)];
     let forward = Forward {
         loss: total,
         trained: trained.collect(),
         tracked: tracked.collect(),
+        fixed,
         results: results.map(|(name, value)| (name.to_owned(), value)).to_vec(),
         graph,
     };

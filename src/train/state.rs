@@ -4,14 +4,15 @@
 //! (`blocks.0.0.conv_dw.weight`, its `….gradient`), or a vector of its own. An output `x'` is
 //! written over `x`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ort::memory::Allocator;
 use ort::session::{IoBinding, Session};
 
 use super::buffers::Flat;
+use super::error::StepError;
 use super::layout::{Layout, Place};
-use super::step::{Accumulation, StepError};
+use super::step::Accumulation;
 use crate::onnx::{Graph, Origin, TensorType};
 
 /// Returns the name of a tensor's gradient as a pass gives it.
@@ -57,6 +58,8 @@ pub(super) struct State {
     statistics: Layout,
     /// Name of each running variance → name of the mean beside it.
     variances: BTreeMap<String, String>,
+    /// Tensors of the model that are inputs of every pass, each with memory of its own.
+    fixed: BTreeSet<String>,
     accumulation: Accumulation,
     vectors: BTreeMap<String, Flat>,
 }
@@ -66,9 +69,10 @@ impl State {
         layout: Layout,
         statistics: Layout,
         variances: BTreeMap<String, String>,
+        fixed: BTreeSet<String>,
         accumulation: Accumulation,
     ) -> Self {
-        State { layout, statistics, variances, accumulation, vectors: BTreeMap::new() }
+        State { layout, statistics, variances, fixed, accumulation, vectors: BTreeMap::new() }
     }
 
     pub(super) fn layout(&self) -> &Layout {
@@ -119,6 +123,7 @@ impl State {
                 let layout = if statistics { &self.statistics } else { &self.layout };
                 (vector.to_owned(), start, layout.len())
             }
+            None if self.fixed.contains(name) => (name.to_owned(), 0, tensor.volume()),
             None => (format!("{prefix}{name}"), 0, tensor.volume()),
         };
         if !self.vectors.contains_key(&vector) {
@@ -146,20 +151,21 @@ impl State {
         known.into_iter().find_map(|(vector, start)| Some((vector, start?)))
     }
 
-    /// Says whether there is memory of this name.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.vectors.contains_key(name)
-    }
-
-    /// Reads a tensor of the model in a flat vector.
+    /// Reads a tensor of the model.
     pub(super) fn read(&self, name: &str) -> Result<Vec<f32>, StepError> {
+        if self.fixed.contains(name) {
+            return self.read_whole("tensor", name);
+        }
         let (vector, place) = self.model_tensor(name)?;
         let flat = self.vectors.get(vector).ok_or_else(|| unknown("tensor", name))?;
         Ok(flat.read(place.start(), place.volume())?)
     }
 
-    /// Writes a tensor of the model in a flat vector.
+    /// Writes a tensor of the model.
     pub(super) fn write(&mut self, name: &str, elements: &[f32]) -> Result<(), StepError> {
+        if self.fixed.contains(name) {
+            return self.write_whole("tensor", name, elements);
+        }
         let (vector, place) = self.model_tensor(name)?;
         let (start, volume) = (place.start(), place.volume());
         self.write_part(vector, name, start, volume, elements)

@@ -4,57 +4,16 @@
 //! Takes a graph of one pass and the settings of an update; gives a [`Trainer`] that is fed
 //! batches and keeps the whole state on the device. Reads no files, knows no schedule.
 
+pub use super::error::StepError;
+pub use super::forward::{Forward, Tracked, Trained, pass_graph};
 use super::layout::Layout;
-use super::session::{SessionError, Sessions};
-use super::state::{Bound, State, batch_name, gradient_name, inverse_name, sum_name};
+use super::session::Sessions;
+use super::state::{Bound, State, sum_name};
 use super::update::{
     Average, Clipping, Optimiser, StatisticsSettings, UpdateSettings, accumulate_graph, clip_graph,
     norms_graph, update_graph,
 };
-use crate::onnx::{Encoding, Graph, Value, check_in_place, encode, gradients, lower};
-
-/// A tensor that is trained.
-#[derive(Clone, Debug)]
-pub struct Trained {
-    /// Its name, unique.
-    pub name: String,
-    /// The input of the graph that it is.
-    pub value: Value,
-    /// Factor of the learning rate; 0 freezes it.
-    pub rate: f32,
-    /// Weight decay.
-    pub decay: f32,
-}
-
-/// A batch normalisation's running statistics.
-#[derive(Clone, Debug)]
-pub struct Tracked {
-    /// Name of the running mean, such as `bn1.running_mean`.
-    pub mean_name: String,
-    /// Name of the running variance.
-    pub variance_name: String,
-    /// Mean of the batch, `[C]`.
-    pub mean: Value,
-    /// `1/√(v + ε)` of the batch, `[C]`.
-    pub inverse_deviation: Value,
-    /// Number of values that each mean is of: N·H·W.
-    pub count: usize,
-}
-
-/// The forward pass with its loss, before it is differentiated.
-#[derive(Clone, Debug)]
-pub struct Forward {
-    /// The graph; its inputs beside the trained tensors are fed.
-    pub graph: Graph,
-    /// One value, to be made small.
-    pub loss: Value,
-    /// What is trained.
-    pub trained: Vec<Trained>,
-    /// Running statistics, empty where they are frozen.
-    pub tracked: Vec<Tracked>,
-    /// What else is read after a pass: name and value.
-    pub results: Vec<(String, Value)>,
-}
+use crate::onnx::{Encoding, Graph, Lowered, Value, check_in_place, lower};
 
 /// How a trainer updates.
 #[derive(Clone, Debug)]
@@ -71,8 +30,6 @@ pub struct TrainerSettings {
     pub accumulation: Accumulation,
     /// Share of a new batch in running statistics; PyTorch's default is 0.1.
     pub statistics_momentum: f32,
-    /// `ε` of the batch normalisations.
-    pub epsilon: f32,
 }
 
 /// Whether an update follows each pass or several.
@@ -92,16 +49,13 @@ pub struct Rates {
     /// Limit of the gradient's norm, of its elements, or of its share of the weights; infinity
     /// for none.
     pub limit: f32,
-    /// What gradients are multiplied with: one over the loss scale. The mean over summed
-    /// passes is taken beside it.
-    pub scale: f32,
     /// What the moving average of the parameters keeps of its past.
     pub average_keep: f32,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Rates { learning_rate: 1e-3, limit: f32::INFINITY, scale: 1.0, average_keep: 0.0 }
+        Rates { learning_rate: 1e-3, limit: f32::INFINITY, average_keep: 0.0 }
     }
 }
 
@@ -112,50 +66,6 @@ pub struct Updated {
     pub norm: f32,
     /// Whether it was a finite number; if not, nothing was changed.
     pub finite: bool,
-}
-
-/// What goes wrong with a trainer.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError {
-    /// The graph cannot be built, differentiated or written.
-    #[error(transparent)]
-    Graph(#[from] crate::onnx::GraphError),
-    /// The model does not fit together.
-    #[error(transparent)]
-    Model(#[from] crate::models::ModelError),
-    /// A state would be read after it has been overwritten.
-    #[error(transparent)]
-    Overwrite(#[from] crate::onnx::OverwriteError),
-    /// A session cannot be made.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    /// ONNX Runtime fails.
-    #[error("training step failed: {0}")]
-    Runtime(#[from] ort::Error),
-    /// A further pass is not of the same model.
-    #[error("the pass does not train the same tensors as the first")]
-    OtherModel,
-    /// A trained tensor does not move the loss.
-    #[error("the loss does not depend on {0}")]
-    Unused(String),
-    /// A name is not one of the inputs, results or tensors.
-    #[error("there is no {kind} `{name}`")]
-    Unknown {
-        /// `input`, `result` or `tensor`.
-        kind: &'static str,
-        /// The name asked for.
-        name: String,
-    },
-    /// A number of elements does not fit.
-    #[error("`{name}` takes {expected} elements, not {found}")]
-    Length {
-        /// Name of the input or tensor.
-        name: String,
-        /// How many it has.
-        expected: usize,
-        /// How many were given.
-        found: usize,
-    },
 }
 
 /// A compiled pass for images of one shape.
@@ -208,10 +118,10 @@ impl Trainer {
         let layout = Layout::new(shapes(&forward.graph, &forward.trained, |t| (&t.name, t.value)));
         let statistics =
             Layout::new(shapes(&forward.graph, &forward.tracked, |t| (&t.mean_name, t.mean)));
-        let tracked = (!statistics.is_empty()).then_some(StatisticsSettings {
+        let tracked = shared_epsilon(&forward.tracked)?.map(|epsilon| StatisticsSettings {
             len: statistics.len(),
             momentum: settings.statistics_momentum,
-            epsilon: settings.epsilon,
+            epsilon,
         });
         let sums = settings.accumulation == Accumulation::Sum;
         let update = update_graph(&UpdateSettings {
@@ -223,8 +133,13 @@ impl Trainer {
         })?;
         let variances =
             forward.tracked.iter().map(|t| (t.variance_name.clone(), t.mean_name.clone()));
-        let mut state =
-            State::new(layout.clone(), statistics, variances.collect(), settings.accumulation);
+        let mut state = State::new(
+            layout.clone(),
+            statistics,
+            variances.collect(),
+            forward.fixed.iter().cloned().collect(),
+            settings.accumulation,
+        );
         let mut bind = |graph: &Graph| bound(sessions, &settings.encoding, &mut state, "", graph);
         let accumulate = match settings.accumulation {
             Accumulation::Sum => Some(bind(&accumulate_graph(layout.rows(), tracked)?)?),
@@ -333,7 +248,7 @@ impl Trainer {
         let numbers = [
             ("learning_rate", rates.learning_rate),
             ("limit", rates.limit),
-            ("scale", rates.scale / self.summed.max(1) as f32),
+            ("scale", 1.0 / self.summed.max(1) as f32),
             ("average_keep", rates.average_keep),
             ("step", (self.steps + 1) as f32),
         ];
@@ -351,13 +266,13 @@ impl Trainer {
         Ok(Updated { norm, finite })
     }
 
-    /// Returns the norm of each trained tensor's gradient in the order of the layout, scaled
-    /// as the next update would scale it.
+    /// Returns the norm of each trained tensor's gradient, the mean over summed passes, in the
+    /// order of the layout.
     ///
     /// # Errors
     /// [`StepError::Runtime`].
-    pub fn gradient_norms(&mut self, scale: f32) -> Result<Vec<f32>, StepError> {
-        self.state.write_scalar("scale", scale / self.summed.max(1) as f32)?;
+    pub fn gradient_norms(&mut self) -> Result<Vec<f32>, StepError> {
+        self.state.write_scalar("scale", 1.0 / self.summed.max(1) as f32)?;
         self.norms.run()?;
         self.state.read_whole("result", "norms")
     }
@@ -371,8 +286,8 @@ impl Trainer {
         self.state.read_whole("result", &whole)
     }
 
-    /// Sets a tensor of the model: a trained one, whose moving average follows, a running mean
-    /// or a running variance.
+    /// Sets a tensor of the model: a trained one, whose moving average follows, or a running
+    /// mean or variance, tracked or fixed.
     ///
     /// # Errors
     /// [`StepError::Unknown`] and [`StepError::Length`].
@@ -380,28 +295,16 @@ impl Trainer {
         if self.average == Average::Exponential && self.layout().place(name).is_some() {
             self.state.write_vector("average", name, elements)?;
         }
-        if let Some(own) = self.own(name) {
-            return self.state.write_whole("tensor", &own, elements);
-        }
         self.state.write(name, elements)
     }
 
-    /// Returns the elements of a tensor of the model: a trained one, a running mean or a
-    /// running variance.
+    /// Returns the elements of a tensor of the model: a trained one, or a running mean or
+    /// variance, tracked or fixed.
     ///
     /// # Errors
     /// [`StepError::Unknown`].
     pub fn get(&self, name: &str) -> Result<Vec<f32>, StepError> {
-        if let Some(own) = self.own(name) {
-            return self.state.read_whole("tensor", &own);
-        }
         self.state.read(name)
-    }
-
-    /// Returns the name of the memory of an input of the chosen pass, as frozen statistics are.
-    fn own(&self, name: &str) -> Option<String> {
-        let own = format!("{}{name}", self.passes.get(self.chosen)?.prefix);
-        self.state.has(&own).then_some(own)
     }
 
     /// Returns what one of the vectors holds for a trained tensor: `parameters`, `gradients`,
@@ -448,9 +351,8 @@ impl Trainer {
 
     /// Fills what stays the same: rate and decay of each row, and what no pass writes.
     fn set_rows(&mut self, forward: &Forward) -> Result<(), StepError> {
-        let of = |name: &str| forward.trained.iter().find(|tensor| tensor.name == name);
-        let rate = self.layout().by_row(|place| of(&place.name).map_or(0.0, |t| t.rate));
-        let decay = self.layout().by_row(|place| of(&place.name).map_or(0.0, |t| t.decay));
+        let rate = self.layout().by_row(forward.trained.iter().map(|tensor| tensor.rate));
+        let decay = self.layout().by_row(forward.trained.iter().map(|tensor| tensor.decay));
         self.state.write_whole("vector", "rate", &rate)?;
         self.state.write_whole("vector", "decay", &decay)?;
         let len = self.state.statistics().len();
@@ -470,38 +372,25 @@ fn bound(
     prefix: &str,
     graph: &Graph,
 ) -> Result<Bound, StepError> {
-    check_states(graph, encoding)?;
-    let mut bound = Bound::new(sessions.compile(&encode(graph, encoding)?)?)?;
+    let lowered = lower(graph, encoding)?;
+    check_states(&lowered)?;
+    let mut bound = Bound::new(sessions.compile(&lowered.to_bytes())?)?;
     let allocator = || sessions.allocator(&bound.session);
     state.bind(prefix, &allocator, &mut bound.binding, graph)?;
     Ok(bound)
 }
 
-/// Adds gradients and names all outputs of a pass: `x.gradient` of each trained tensor,
-/// `x.batch` and `x.batch_inverse` of each running mean, and the results.
-///
-/// # Errors
-/// [`StepError::Graph`], [`StepError::Unused`].
-pub fn pass_graph(forward: &mut Forward) -> Result<&Graph, StepError> {
-    let by: Vec<Value> = forward.trained.iter().map(|tensor| tensor.value).collect();
-    let found = gradients(&mut forward.graph, forward.loss, &by)?;
-    for (tensor, gradient) in forward.trained.iter().zip(found) {
-        let gradient = gradient.ok_or_else(|| StepError::Unused(tensor.name.clone()))?;
-        forward.graph.output(&gradient_name(&tensor.name), gradient);
+/// Returns the `ε` that all normalisations of a model have; `None` where none is tracked.
+fn shared_epsilon(tracked: &[Tracked]) -> Result<Option<f32>, StepError> {
+    let Some(first) = tracked.first() else { return Ok(None) };
+    match tracked.iter().find(|other| other.epsilon != first.epsilon) {
+        Some(other) => Err(StepError::Epsilon(first.epsilon, other.epsilon)),
+        None => Ok(Some(first.epsilon)),
     }
-    for tracked in &forward.tracked {
-        forward.graph.output(&batch_name(&tracked.mean_name), tracked.mean);
-        forward.graph.output(&inverse_name(&tracked.mean_name), tracked.inverse_deviation);
-    }
-    for (name, value) in &forward.results {
-        forward.graph.output(name, *value);
-    }
-    Ok(&forward.graph)
 }
 
 /// Checks that every state of a graph may be written over itself.
-fn check_states(graph: &Graph, encoding: &Encoding) -> Result<(), StepError> {
-    let lowered = lower(graph, encoding)?;
+fn check_states(lowered: &Lowered) -> Result<(), StepError> {
     let states: Vec<_> = lowered
         .inputs
         .iter()
@@ -511,7 +400,7 @@ fn check_states(graph: &Graph, encoding: &Encoding) -> Result<(), StepError> {
             Some((input, *output))
         })
         .collect();
-    Ok(check_in_place(&lowered, &states)?)
+    Ok(check_in_place(lowered, &states)?)
 }
 
 fn shapes<T>(
@@ -529,249 +418,4 @@ fn shapes<T>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::onnx::Provider;
-    use crate::onnx::TensorType;
-    use crate::onnx::ops::{Activation, Conv, LookAhead};
-    use crate::train::check::random;
-    use crate::train::runtime::{SessionSettings, for_tests};
-
-    const SHAPES: [(&str, &[usize]); 4] =
-        [("conv", &[4, 2, 3, 3]), ("bn.weight", &[4]), ("bn.bias", &[4]), ("head", &[3, 4, 1, 1])];
-
-    /// A convolution, a batch normalisation with SiLU, a convolution; squared error.
-    fn forward(height: usize) -> Forward {
-        let mut graph = Graph::new();
-        let x = graph.input("x", TensorType::f32(&[2, 2, height, 6]));
-        let target = graph.input("target", TensorType::f32(&[2, 3, height, 6]));
-        let values = SHAPES.map(|(name, shape)| graph.input(name, TensorType::f32(shape)));
-        let same = Conv { pads: [1; 4], ..Conv::default() };
-        let y = graph.conv(x, values[0], &same).expect("shapes");
-        let norm = graph
-            .batch_norm_train(y, values[1], values[2], 1e-3, Activation::Silu)
-            .expect("shapes");
-        let y = graph.conv(norm.y, values[3], &Conv::default()).expect("shapes");
-        let error = graph.sub(y, target).expect("shapes");
-        let squares = graph.mul(error, error).expect("shapes");
-        let sum = graph.reduce_sum(squares, &[0, 1, 2, 3]).expect("shapes");
-        let loss = graph.scale(sum, 1.0 / (36 * height) as f32).expect("shapes");
-        let trained = SHAPES.iter().zip(values).map(|((name, shape), value)| Trained {
-            name: (*name).to_owned(),
-            value,
-            rate: 1.0,
-            decay: if shape.len() > 1 { 0.01 } else { 0.0 },
-        });
-        Forward {
-            loss,
-            trained: trained.collect(),
-            tracked: vec![Tracked {
-                mean_name: "bn.running_mean".to_owned(),
-                variance_name: "bn.running_var".to_owned(),
-                mean: norm.mean,
-                inverse_deviation: norm.inverse_deviation,
-                count: 12 * height,
-            }],
-            results: vec![("loss".to_owned(), loss)],
-            graph,
-        }
-    }
-
-    fn trainer(optimiser: Optimiser, clipping: Clipping, average: Average) -> Option<Trainer> {
-        built(optimiser, clipping, average, Accumulation::Off)
-    }
-
-    fn built(
-        optimiser: Optimiser,
-        clipping: Clipping,
-        average: Average,
-        accumulation: Accumulation,
-    ) -> Option<Trainer> {
-        let settings = TrainerSettings {
-            encoding: Encoding::plain(Provider::Cpu),
-            optimiser,
-            clipping,
-            average,
-            accumulation,
-            statistics_momentum: 0.1,
-            epsilon: 1e-3,
-        };
-        let sessions = Sessions::new(&for_tests()?, SessionSettings::default());
-        let mut trainer = Trainer::new(&sessions, forward(6), &settings).expect("a trainer");
-        for (index, (name, shape)) in SHAPES.iter().enumerate() {
-            let mut elements = random(shape.iter().product(), index as u64);
-            if *name == "bn.weight" {
-                elements.fill(1.0);
-            }
-            trainer.set(name, &elements).expect("a tensor");
-        }
-        trainer.set("bn.running_var", &[1.0; 4]).expect("a tensor");
-        trainer.feed("x", &random(144, 10)).expect("an input");
-        trainer.feed("target", &random(216, 11)).expect("an input");
-        Some(trainer)
-    }
-
-    fn losses(trainer: &mut Trainer, rates: Rates, steps: usize) -> Vec<f32> {
-        (0..steps)
-            .map(|_| {
-                trainer.pass().expect("a pass");
-                let updated = trainer.update(&rates).expect("an update");
-                assert!(updated.finite);
-                trainer.result("loss").expect("a loss")[0]
-            })
-            .collect()
-    }
-
-    #[test]
-    fn every_optimiser_makes_the_loss_small() {
-        let nesterov = Optimiser::Sgd { momentum: 0.9, look_ahead: LookAhead::Nesterov };
-        let optimisers = [Optimiser::adam_w(), Optimiser::adam(), Optimiser::sgd(), nesterov];
-        for optimiser in optimisers {
-            for clipping in [Clipping::Norm, Clipping::Value, Clipping::Adaptive] {
-                let Some(mut trainer) = trainer(optimiser, clipping, Average::Exponential) else {
-                    return;
-                };
-                let rates = Rates { learning_rate: 0.02, limit: 1.0, ..Rates::default() };
-                let losses = losses(&mut trainer, rates, 60);
-                assert!(losses[59] < 0.7 * losses[0], "{optimiser:?} {clipping:?}: {losses:?}");
-                assert_eq!(trainer.steps(), 60);
-            }
-        }
-    }
-
-    #[test]
-    fn adam_moves_each_parameter_by_the_rate_in_its_first_step() {
-        let Some(mut trainer) = trainer(Optimiser::adam(), Clipping::Norm, Average::Off) else {
-            return;
-        };
-        let before = trainer.get("bn.bias").expect("a tensor");
-        losses(&mut trainer, Rates { learning_rate: 0.01, ..Rates::default() }, 1);
-        let after = trainer.get("bn.bias").expect("a tensor");
-        let gradients = trainer.vector("gradients", "bn.bias").expect("gradients");
-        for ((before, after), gradient) in before.iter().zip(after).zip(gradients) {
-            assert!((after - before + 0.01 * gradient.signum()).abs() < 1e-5);
-        }
-    }
-
-    #[test]
-    fn a_gradient_that_is_not_finite_changes_nothing() {
-        let Some(mut trainer) = trainer(Optimiser::adam_w(), Clipping::Norm, Average::Exponential)
-        else {
-            return;
-        };
-        losses(&mut trainer, Rates::default(), 3);
-        let state = |trainer: &Trainer| -> Vec<Vec<f32>> {
-            let mut all = Vec::new();
-            for (name, _) in SHAPES {
-                for vector in ["parameters", "mean", "square"] {
-                    all.push(trainer.vector(vector, name).expect("a vector"));
-                }
-            }
-            for name in ["bn.running_mean", "bn.running_var"] {
-                all.push(trainer.get(name).expect("a tensor"));
-            }
-            all
-        };
-        let before = state(&trainer);
-        let mut x = random(144, 10);
-        x[5] = f32::NAN;
-        trainer.feed("x", &x).expect("an input");
-        trainer.pass().expect("a pass");
-        let updated = trainer.update(&Rates::default()).expect("an update");
-        assert!(!updated.finite);
-        assert_eq!(trainer.steps(), 3);
-        assert_eq!(state(&trainer), before);
-    }
-
-    #[test]
-    fn summed_passes_update_by_their_mean() {
-        let rates = Rates { learning_rate: 0.01, limit: 0.5, ..Rates::default() };
-        let Some(mut one) = trainer(Optimiser::sgd(), Clipping::Norm, Average::Off) else { return };
-        let Some(mut two) =
-            built(Optimiser::sgd(), Clipping::Norm, Average::Off, Accumulation::Sum)
-        else {
-            return;
-        };
-        for _ in 0..3 {
-            losses(&mut one, rates, 1);
-            two.pass().expect("a pass");
-            losses(&mut two, rates, 1);
-        }
-        for (name, _) in SHAPES {
-            let pair = [&one, &two].map(|trainer| trainer.get(name).expect("a tensor"));
-            for (a, b) in pair[0].iter().zip(&pair[1]) {
-                assert!((a - b).abs() < 1e-5, "{name}: {a} {b}");
-            }
-        }
-        // Two passes an update move the running statistics twice.
-        let [mean, twice] =
-            [&one, &two].map(|trainer| trainer.get("bn.running_mean").expect("a tensor")[0]);
-        assert!(twice.abs() > mean.abs());
-    }
-
-    #[test]
-    fn norms_of_tensors_make_up_the_norm_of_all() {
-        let Some(mut trainer) = trainer(Optimiser::sgd(), Clipping::Norm, Average::Off) else {
-            return;
-        };
-        trainer.pass().expect("a pass");
-        let norms = trainer.gradient_norms(1.0).expect("norms");
-        assert_eq!(norms.len(), SHAPES.len());
-        let all = norms.iter().map(|norm| norm * norm).sum::<f32>().sqrt();
-        let updated = trainer.update(&Rates::default()).expect("an update");
-        assert!((all / updated.norm - 1.0).abs() < 1e-5);
-        let gradients = trainer.vector("gradients", "head").expect("gradients");
-        let head = gradients.iter().map(|g| g * g).sum::<f32>().sqrt();
-        assert!((head / norms[3] - 1.0).abs() < 1e-5);
-    }
-
-    #[test]
-    fn running_statistics_approach_those_of_the_batch() {
-        let Some(mut trainer) = trainer(Optimiser::sgd(), Clipping::Norm, Average::Off) else {
-            return;
-        };
-        let rates = Rates { learning_rate: 0.0, ..Rates::default() };
-        losses(&mut trainer, rates, 1);
-        let first = trainer.get("bn.running_mean").expect("a tensor");
-        losses(&mut trainer, rates, 200);
-        let last = trainer.get("bn.running_mean").expect("a tensor");
-        for (first, last) in first.iter().zip(last) {
-            assert!((first - 0.1 * last).abs() < 1e-4, "{first} {last}");
-        }
-    }
-
-    #[test]
-    fn passes_of_several_shapes_share_the_parameters() {
-        let Some(mut trainer) = trainer(Optimiser::sgd(), Clipping::Norm, Average::Off) else {
-            return;
-        };
-        let Some(runtime) = for_tests() else { return };
-        let sessions = Sessions::new(&runtime, SessionSettings::default());
-        let tall = trainer.add(&sessions, forward(9)).expect("a pass");
-        losses(&mut trainer, Rates { learning_rate: 0.02, ..Rates::default() }, 1);
-        let short = trainer.result("loss").expect("a loss")[0];
-
-        trainer.choose(tall).expect("a pass");
-        let fits = |trainer: &mut Trainer, rows: usize| trainer.feed("x", &random(24 * rows, 10));
-        assert!(matches!(fits(&mut trainer, 6), Err(StepError::Length { expected: 216, .. })));
-        fits(&mut trainer, 9).expect("an input");
-        trainer.feed("target", &random(324, 11)).expect("an input");
-        let before = trainer.get("head").expect("a tensor");
-        losses(&mut trainer, Rates { learning_rate: 0.02, ..Rates::default() }, 1);
-        assert_ne!(trainer.get("head").expect("a tensor"), before);
-        assert_ne!(trainer.result("loss").expect("a loss")[0], short);
-        trainer.choose(0).expect("a pass");
-        assert_eq!(trainer.result("loss").expect("a loss")[0], short);
-        assert!(matches!(trainer.choose(2), Err(StepError::Unknown { kind: "pass", .. })));
-    }
-
-    #[test]
-    fn names_and_lengths_are_checked() {
-        let Some(mut trainer) = trainer(Optimiser::sgd(), Clipping::Norm, Average::Off) else {
-            return;
-        };
-        assert!(matches!(trainer.feed("y", &[]), Err(StepError::Unknown { kind: "input", .. })));
-        assert!(matches!(trainer.feed("x", &[1.0]), Err(StepError::Length { .. })));
-        assert!(matches!(trainer.set("none", &[]), Err(StepError::Unknown { .. })));
-    }
-}
+mod tests;
