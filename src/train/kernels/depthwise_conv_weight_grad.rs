@@ -141,6 +141,9 @@ fn taps<const K: usize, const S: usize, const U: usize, const FMA: bool>(
 ) {
     let (frame, length) = (&task.frame, task.padded.length);
     let block = (LONGEST_SUM * LANES).div_ceil(length);
+    // Hidden from the compiler, which would otherwise put loads that overlap together from parts
+    // of each other, at a multiple of the cost of loading them.
+    let shifts: [usize; K] = std::hint::black_box(std::array::from_fn(|v| v / S));
     for (number, gradient) in gradient.chunks(block * length).enumerate() {
         let mut lane_sums: [[Lanes; K]; U] = [[[0.0; LANES]; K]; U];
         for (i, d) in gradient.chunks_exact(length).enumerate() {
@@ -153,7 +156,7 @@ fn taps<const K: usize, const S: usize, const U: usize, const FMA: bool>(
                         let window = images.get(start..).and_then(|images| images.first_chunk());
                         let Some(window) = window else { return };
                         for v in (phase..K).step_by(S) {
-                            add_product::<FMA>(&mut lane_sums[v], d, lanes(window, v / S));
+                            add_product::<FMA>(&mut lane_sums[v], d, lanes(window, shifts[v]));
                         }
                     }
                 }
