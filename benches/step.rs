@@ -1,16 +1,20 @@
 //! Time and memory of training steps of a pose model, printed as one line of JSON.
 //!
-//! `cargo bench --bench step -- MODEL TRUNK BATCH HEIGHT WIDTH STEPS [stock|custom]`; a script
-//! beside it, `benches/step_torch.py`, times the same in PyTorch.
+//! `cargo bench --bench step -- MODEL TRUNK BATCH HEIGHT WIDTH STEPS [stock|custom]`, on the
+//! device that the variable `DEVICE` names, `cpu` or `cuda`, with the runtime in the cache that
+//! `LABELVET_CACHE` names or another that labelvet finds. A script beside it,
+//! `benches/step_torch.py`, times the same in PyTorch on the CPU.
 
 #![expect(clippy::print_stdout, reason = "prints what it measures")]
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use labelvet::models::{Depth, Model, PoseModel, Regularisation, Trunk};
 use labelvet::onnx::{CustomOperators, Encoding, Provider};
+use labelvet::train::forward::NormStatistics;
 use labelvet::train::loss::PoseLossSettings;
-use labelvet::train::pose::{NormStatistics, PoseTraining, pose_forward};
+use labelvet::train::pose::{PoseTraining, pose_forward};
 use labelvet::train::runtime::{Choice, Device, Runtime, SessionSettings};
 use labelvet::train::session::Sessions;
 use labelvet::train::step::{Accumulation, Rates, Trainer, TrainerSettings};
@@ -42,9 +46,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         trunk_rate: 1.0,
         head_rate: 1.0,
     };
+    let device = std::env::var("DEVICE").map_or(Ok(Device::Cpu), |name| name.parse())?;
+    let choice = Choice { device, cache: std::env::var_os("LABELVET_CACHE").map(PathBuf::from) };
+    let runtime = Runtime::load(&choice)?;
+    let provider = match runtime.device() {
+        Device::Cuda => Provider::Cuda,
+        Device::Auto | Device::Cpu => Provider::Cpu,
+    };
     let (forward, _) = pose_forward(&training)?;
     let settings = TrainerSettings {
-        encoding: Encoding { custom, ..Encoding::plain(Provider::Cpu) },
+        encoding: Encoding { custom, ..Encoding::plain(provider) },
         optimiser: Optimiser::adam_w(),
         clipping: Clipping::Norm,
         average: Average::Off,
@@ -52,8 +63,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         statistics_momentum: 0.1,
     };
     let threads = std::env::var("THREADS").map_or(Ok(2), |text| text.parse())?;
-    let choice = Choice { device: Device::Cpu, ..Choice::default() };
-    let runtime = Runtime::load(&choice)?;
     let session_settings = SessionSettings { threads, ..SessionSettings::default() };
     let mut sessions = Sessions::new(&runtime, session_settings);
     if let Ok(path) = std::env::var("PROFILE") {
@@ -79,13 +88,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for _ in 0..steps + 2 {
         let start = Instant::now();
         trainer.pass()?;
+        // Reads the norm, and so waits for the device.
         trainer.update(&rates)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     let mut times = times.split_off(2);
     times.sort_by(f64::total_cmp);
     println!(
-        r#"{{"model": "{}", "batch": {batch}, "size": [{height}, {width}], "threads": {threads}, "median_ms": {:.1}, "least_ms": {:.1}, "created_s": {created:.2}, "peak_mib": {:.0}}}"#,
+        r#"{{"device": "{}", "model": "{}", "batch": {batch}, "size": [{height}, {width}], "threads": {threads}, "median_ms": {:.1}, "least_ms": {:.1}, "created_s": {created:.2}, "peak_mib": {:.0}}}"#,
+        runtime.device().name(),
         word(0, "tf_efficientnet_lite0"),
         times[times.len() / 2],
         times[0],
@@ -99,7 +110,7 @@ fn noise(count: usize) -> Vec<f32> {
     (0..count).map(|i| ((i as f32 * 12.9898).sin() * 43758.547).fract()).collect()
 }
 
-/// Returns the largest resident memory so far in MiB; 0 where the system does not tell.
+/// Returns the largest resident memory of the host so far in MiB; 0 where the system does not tell.
 fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

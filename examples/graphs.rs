@@ -12,9 +12,10 @@ use std::path::Path;
 
 use labelvet::models::{Depth, PoseModel, Regularisation, Trunk};
 use labelvet::onnx::{Encoding, Graph, Precision, Provider, encode};
+use labelvet::train::forward::NormStatistics;
 use labelvet::train::layout::Layout;
 use labelvet::train::loss::PoseLossSettings;
-use labelvet::train::pose::{NormStatistics, PoseTraining, pose_forward};
+use labelvet::train::pose::{PoseTraining, pose_forward};
 use labelvet::train::step::pass_graph;
 use labelvet::train::update::{
     Average, Clipping, Optimiser, StatisticsSettings, UpdateSettings, accumulate_graph, clip_graph,

@@ -11,9 +11,11 @@
 //! | [`formats`] | a path | a [`dataset::Dataset`] |
 //! | [`media`] | an image file | a decoded [`pixels::Picture`] |
 //! | [`pixels`] | a picture | measures |
+//! | [`augment`] | a picture, labels, a plan | both, transformed |
 //! | [`facts`] | a dataset | [`facts::Facts`] |
 //! | [`audit`] | facts, rules, settings | [`audit::Finding`]s |
 //! | [`report`] | facts and findings | files |
+//! | [`eval`] | a dataset and predictions | numbers |
 //! | [`onnx`] | operators, a loss | gradients, ONNX models |
 //! | [`models`] | the name of a network | its graph, its weights |
 //! | [`packages`] | a pinned wheel of PyPI | its files |
@@ -32,8 +34,10 @@
 //! ```
 
 pub mod audit;
+pub mod augment;
 pub mod cli;
 pub mod dataset;
+pub mod eval;
 pub mod facts;
 pub mod formats;
 pub mod media;

@@ -240,7 +240,7 @@ fn base(root: &Path) -> Dataset {
         format: "base",
         label_files: vec!["labels.csv".into()],
         videos: vec!["cage_a".into(), "cage_b".into()],
-        classes: vec![Class { name: "mouse".into(), skeleton: Some(0), defined: true }],
+        classes: vec![Class { name: "mouse".into(), id: None, skeleton: Some(0), defined: true }],
         skeletons: vec![skeleton],
         ..Dataset::default()
     };
@@ -276,6 +276,7 @@ fn base(root: &Path) -> Dataset {
             len: points.len() as u16,
             location: Some(Location { file: 0, row: at + 4 }),
             crowd: false,
+            area: None,
         });
     }
     dataset
@@ -366,7 +367,7 @@ impl Project {
     fn class(&mut self, name: &str, defined: bool) -> u16 {
         let classes = &mut self.dataset.classes;
         let at = classes.iter().position(|class| class.name == name).unwrap_or_else(|| {
-            classes.push(Class { name: name.into(), skeleton: Some(0), defined });
+            classes.push(Class { name: name.into(), id: None, skeleton: Some(0), defined });
             classes.len() - 1
         });
         at as u16

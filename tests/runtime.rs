@@ -316,7 +316,9 @@ fn cuda_that_is_not_there_is_refused_by_name_and_not_replaced() {
     let message = refusal(command.env("ORT_DYLIB_PATH", library));
     assert!(message.contains("CUDA cannot be used with"), "{message}");
     assert!(message.contains("onnxruntime_providers_cuda"), "{message}");
-    assert!(message.contains("labelvet runtime install --cuda"), "{message}");
+    // What is installed would not be used while the variable is set.
+    let advice = "unset ORT_DYLIB_PATH and run `labelvet runtime install --cuda`";
+    assert!(message.contains(advice), "{message}");
 }
 
 /// A folder with a runtime, its provider for CUDA and all libraries that it needs, each
@@ -382,6 +384,25 @@ fn each_library_that_cuda_needs_is_told_by_name_and_version() {
     // All are there, but the provider is none: ONNX Runtime's own error, not the CPU.
     let message = ask(cuda_stubs(library, 13_000).path());
     assert!(message.contains("ONNX Runtime failed"), "{message}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn provider_that_fails_is_told_and_the_processor_used_where_that_will_do() {
+    let Some(library) = onnx_runtime() else { return };
+    let folder = cuda_stubs(library, 13_000);
+    let mut command = bare(&folder.path().join("no-cache"));
+    let command = command.args(["runtime", "status", "--device", "auto", "--json"]);
+    let named = command.env("ORT_DYLIB_PATH", folder.path().join("libonnxruntime.so"));
+    let json = success(named.env("LD_LIBRARY_PATH", folder.path()));
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["device"], "cpu", "{json}");
+    assert_eq!(json["devices"], serde_json::json!(["cpu"]));
+    assert_eq!(json["cuda"]["usable"], false);
+    let missing = &json["cuda"]["missing"][0];
+    assert_eq!(missing["file"], "libonnxruntime_providers_cuda.so");
+    let reason = missing["reason"].as_str().expect("a reason");
+    assert!(reason.starts_with("cannot be used: ONNX Runtime failed: "), "{reason}");
 }
 
 #[test]

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use labelvet::models::weights::{self, Data, FetchError, Tensor, Tensors};
-use labelvet::packages::{OFFLINE, PackageError};
+use labelvet::packages::{OFFLINE, PackageError, hex};
 use sha2::{Digest as _, Sha256};
+
+use crate::runtime::cache;
 
 fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -113,13 +115,9 @@ fn what_is_read_from_pytorch_is_written_for_it() {
     assert_eq!(weights::read(&out).expect("our own file"), small());
 }
 
-/// A cache that stays with the build: 60 MB are fetched once, and checked each time.
-fn cache() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
-}
-
-/// Fetches weights, or returns none where downloads are forbidden.
-fn fetched(name: &str) -> Option<(PathBuf, Tensors)> {
+/// Fetches weights to the cache of tests, where they are fetched once and checked each time;
+/// returns none where downloads are forbidden.
+pub(crate) fn fetched(name: &str) -> Option<(PathBuf, Tensors)> {
     let wanted = weights::pretrained(name).expect("known weights");
     match weights::fetch(wanted, &cache(), &|_, _| {}) {
         Ok(path) => {
@@ -145,8 +143,7 @@ fn published_weights_are_what_pytorch_reads() {
         let expected = expected.expect("a table of hashes");
         let found: String = (tensors.iter())
             .map(|(name, tensor)| {
-                let hash = Sha256::digest(tensor.to_bytes());
-                let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                let hash = hex(&Sha256::digest(tensor.to_bytes()));
                 format!("{name}\t{:?}\t{hash}\n", tensor.shape())
             })
             .collect();
@@ -155,9 +152,7 @@ fn published_weights_are_what_pytorch_reads() {
         }
         assert_eq!(found.len(), expected.len(), "{}: as many tensors", known.name);
         let bytes = fs::read(path).expect("what was fetched");
-        let hash = Sha256::digest(bytes);
-        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hash, known.converted_sha256, "{}", known.name);
+        assert_eq!(hex(&Sha256::digest(bytes)), known.converted_sha256, "{}", known.name);
     }
 }
 
@@ -199,8 +194,11 @@ fn fetch_prints_the_path_and_mends_a_damaged_cache() {
     assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
     let path = PathBuf::from(text(&first.stdout).trim_end());
     let bytes = fs::read(&path).expect("the file that was named");
-    let beside = fs::read_dir(path.parent().expect("a folder")).expect("the cache").count();
-    assert_eq!(beside, 1, "the package and temporary files are gone");
+    let beside = fs::read_dir(path.parent().expect("a folder")).expect("the cache");
+    let mut beside: Vec<PathBuf> = beside.map(|entry| entry.expect("an entry").path()).collect();
+    beside.sort();
+    let lock = path.with_file_name("lock");
+    assert_eq!(beside, [path.clone(), lock], "the package and temporary files are gone");
 
     fs::write(&path, &bytes[..1000]).expect("damage");
     assert_eq!(fetch().stdout, first.stdout);

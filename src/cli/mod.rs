@@ -3,6 +3,7 @@
 
 mod commands;
 mod output;
+mod pass;
 mod progress;
 mod settings;
 
@@ -28,8 +29,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Audit(commands::audit::Options),
+    Eval(commands::eval::Options),
     Rules(commands::rules::Options),
     Explain(commands::explain::Options),
+    Train(commands::train::Options),
+    Predict(commands::predict::Options),
     Weights(commands::weights::Options),
     Runtime(commands::runtime::Options),
 }
@@ -94,8 +98,11 @@ fn run(words: Vec<OsString>) -> ExitCode {
     let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let done = match &cli.command {
         Command::Audit(options) => commands::audit::run(options, &cli.common, &words),
+        Command::Eval(options) => commands::eval::run(options, &cli.common, &words),
         Command::Rules(options) => commands::rules::run(options, &cli.common),
         Command::Explain(options) => commands::explain::run(options, &cli.common),
+        Command::Train(options) => commands::train::run(options, &cli.common, &words),
+        Command::Predict(options) => commands::predict::run(options, &cli.common),
         Command::Weights(options) => commands::weights::run(options, &cli.common),
         Command::Runtime(options) => commands::runtime::run(options, &cli.common),
     };

@@ -102,6 +102,32 @@ impl OutDir {
     }
 }
 
+/// A folder that grows under its final name while a run goes.
+#[derive(Debug)]
+pub(super) struct RunDir;
+
+impl RunDir {
+    /// Makes the folder and marks it as labelvet's.
+    ///
+    /// # Errors
+    /// Fails when the target is not empty and may not be replaced, or cannot be written.
+    pub(super) fn begin(target: &Path, replace: Replace, words: &[String]) -> anyhow::Result<()> {
+        // Made beside it first, so that the same is refused, and a folder that is replaced
+        // is whole until then.
+        let out = OutDir::new(target, replace)?;
+        let mark = serde_json::json!({
+            "schema": 1,
+            "tool": "labelvet",
+            "version": env!("CARGO_PKG_VERSION"),
+            "command": words,
+        });
+        let path = out.path().join(MARK);
+        fs::write(&path, format!("{mark:#}\n"))
+            .with_context(|| format!("failed to write {}", path.display()))?;
+        out.finish()
+    }
+}
+
 /// Temporary folders are private; results get the permissions of a new folder.
 #[cfg(unix)]
 fn make_readable(folder: &Path) -> anyhow::Result<()> {

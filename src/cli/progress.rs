@@ -7,11 +7,13 @@ use std::time::Duration;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::packages::Wheel;
+use crate::train::record::{ProbeRow, StepRow};
 
 /// Work shorter than this shows no bar.
 const DELAY: Duration = Duration::from_millis(250);
 
 const COUNT: &str = "{msg} {wide_bar} {pos}/{len} ({per_sec}, {eta} left)";
+const STEPS: &str = "{wide_bar} {pos}/{len} {msg} ({eta} left)";
 const BYTES: &str = "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} \
     ({decimal_bytes_per_sec}, {eta} left)";
 
@@ -54,6 +56,61 @@ impl Downloads {
         if let Some((_, bar)) = self.current.into_inner() {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// The bar of a training: steps, loss, learning rate, norm of gradients, images per second.
+#[derive(Debug)]
+pub(super) struct Steps {
+    bar: ProgressBar,
+    quiet: bool,
+    /// Running means, so that numbers can be read: loss and images per second.
+    smooth: [f64; 2],
+    test_error: Option<f64>,
+}
+
+/// What a running mean keeps of its past.
+const KEEP: f64 = 0.9;
+
+impl Steps {
+    /// Returns a bar of `steps` of which some are `done`, hidden like [`bar`].
+    pub(super) fn new(steps: u64, done: u64, quiet: bool) -> Steps {
+        let bar = delayed(String::new(), steps, STEPS, quiet);
+        bar.set_position(done);
+        bar.reset_eta();
+        Steps { bar, quiet, smooth: [f64::NAN; 2], test_error: None }
+    }
+
+    /// Shows a step of so many images.
+    pub(super) fn step(&mut self, row: &StepRow, images: usize) {
+        let speed = images as f64 / f64::from(row.step_ms).max(1e-3) * 1e3;
+        for (smooth, new) in self.smooth.iter_mut().zip([row.loss.into(), speed]) {
+            *smooth = if smooth.is_finite() { KEEP * *smooth + (1.0 - KEEP) * new } else { new };
+        }
+        let [loss, speed] = self.smooth;
+        let error = self.test_error.map_or(String::new(), |error| format!(" test {error:.3}"));
+        let (lr, norm) = (row.lr, row.grad_norm);
+        self.bar.set_message(format!(
+            "loss {loss:.5} lr {lr:.1e} gradient {norm:.3} {speed:.0} images/s{error}"
+        ));
+        self.bar.set_position(row.step + 1);
+    }
+
+    /// Shows the error on test images.
+    pub(super) fn probe(&mut self, row: &ProbeRow) {
+        self.test_error = row.test_error;
+    }
+
+    /// Says something beside the bar, which stays.
+    pub(super) fn tell(&self, words: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| super::output::say(words));
+        }
+    }
+
+    /// Removes the bar.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
     }
 }
 

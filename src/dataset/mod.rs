@@ -9,13 +9,17 @@
 //! that labelvet writes for people or scripts is in the label file's own numbers
 //! ([`Dataset::to_label`]).
 
+mod fingerprint;
 mod pairs;
 mod problem;
 mod skeleton;
+mod split;
 
+pub use fingerprint::fingerprint;
 pub use pairs::{infer_pairs, pair_up};
 pub use problem::{Problem, ProblemKind};
 pub use skeleton::{PairSource, Skeleton};
+pub use split::{By, Part, Split, SplitError, SplitSettings, split};
 
 use std::path::PathBuf;
 
@@ -60,6 +64,9 @@ pub struct Dataset {
 pub struct Image {
     /// Path relative to the dataset, with `/`. Unique.
     pub path: String,
+    /// The label file's own id of the image (COCO's `id`), where it has one. Unique within
+    /// a label file.
+    pub id: Option<i64>,
     /// Where the file lies, or `None` when no such file was found.
     pub file: Option<PathBuf>,
     /// Index into [`Dataset::videos`].
@@ -81,6 +88,8 @@ pub struct Image {
 pub struct Class {
     /// Name as the dataset has it.
     pub name: String,
+    /// The label file's own id of the class (COCO's `id`), where it has one.
+    pub id: Option<i64>,
     /// Index into [`Dataset::skeletons`] where its instances carry keypoints.
     pub skeleton: Option<u16>,
     /// Whether the dataset defines this class, or merely uses its id.
@@ -100,6 +109,8 @@ pub struct Instance {
     pub skeleton: Option<u16>,
     /// Labelled bounding box.
     pub bbox: Option<BBox>,
+    /// Area of its outline in square pixels, where the label file states it (COCO's `area`).
+    pub area: Option<f64>,
     /// First entry in [`Dataset::keypoints`].
     pub first: u32,
     /// Number of entries in [`Dataset::keypoints`], in ascending [`Keypoint::kind`].
@@ -230,6 +241,19 @@ impl Dataset {
         ((coordinate - self.pixel_offset) * 1e6).round() / 1e6
     }
 
+    /// Returns the body length in pixels: the median over labelled instances of the
+    /// greatest distance between two of their keypoints; `None` without such.
+    pub fn body_length(&self) -> Option<f64> {
+        let mut spans: Vec<f64> = (self.instances.iter())
+            .filter_map(|instance| span(self.keypoints_of(instance)))
+            .collect();
+        if spans.is_empty() {
+            return None;
+        }
+        let middle = spans.len() / 2;
+        Some(*spans.select_nth_unstable_by(middle, f64::total_cmp).1)
+    }
+
     /// Returns the range of [`Dataset::instances`] of each image; needs [`Dataset::sort`].
     pub fn instances_by_image(&self) -> Vec<std::ops::Range<usize>> {
         let mut ranges = Vec::with_capacity(self.images.len());
@@ -277,6 +301,18 @@ impl Dataset {
     }
 }
 
+/// Returns the greatest distance between two keypoints; `None` for fewer than two.
+fn span(points: &[Keypoint]) -> Option<f64> {
+    let mut widest: Option<f64> = None;
+    for (at, a) in points.iter().enumerate() {
+        for b in &points[at + 1..] {
+            let distance = (a.x - b.x).hypot(a.y - b.y);
+            widest = Some(widest.map_or(distance, |w| w.max(distance)));
+        }
+    }
+    widest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,6 +324,7 @@ mod tests {
             class: None,
             skeleton: None,
             bbox: None,
+            area: None,
             first: 0,
             len: 0,
             location: None,

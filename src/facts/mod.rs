@@ -130,28 +130,8 @@ impl Facts {
         self.images[image].size_px.or(self.dataset.images[image].declared_px)
     }
 
-    /// Returns the body length in pixels: the median over labelled instances of the
-    /// greatest distance between two of their keypoints; `None` without such.
+    /// Returns the body length in pixels, see [`Dataset::body_length`].
     pub fn body_length(&self) -> Option<f64> {
-        let mut spans: Vec<f64> = (self.dataset.instances.iter())
-            .filter_map(|instance| span(self.dataset.keypoints_of(instance)))
-            .collect();
-        if spans.is_empty() {
-            return None;
-        }
-        let middle = spans.len() / 2;
-        Some(*spans.select_nth_unstable_by(middle, f64::total_cmp).1)
+        self.dataset.body_length()
     }
-}
-
-/// Returns the greatest distance between two keypoints; `None` for fewer than two.
-fn span(points: &[crate::dataset::Keypoint]) -> Option<f64> {
-    let mut widest: Option<f64> = None;
-    for (at, a) in points.iter().enumerate() {
-        for b in &points[at + 1..] {
-            let distance = (a.x - b.x).hypot(a.y - b.y);
-            widest = Some(widest.map_or(distance, |w| w.max(distance)));
-        }
-    }
-    widest
 }

@@ -140,7 +140,7 @@ fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
             ..Image::default()
         });
     }
-    let defined = |name| Class { name, skeleton: None, defined: true };
+    let defined = |name| Class { name, id: None, skeleton: None, defined: true };
     dataset.classes = classes.into_iter().map(defined).collect();
     dataset.splits = names;
     Ok(dataset)

@@ -309,6 +309,7 @@ impl Builder {
             len: points.len() as u16,
             location: Some(location),
             crowd: false,
+            area: None,
         });
     }
 

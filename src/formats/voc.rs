@@ -81,8 +81,9 @@ fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
         let message = format!("more than {} classes", u16::MAX);
         return Err(FormatError::Malformed { path: path.into(), row: None, message });
     }
-    reader.dataset.classes =
-        (classes.into_iter()).map(|name| Class { name, skeleton: None, defined: true }).collect();
+    reader.dataset.classes = (classes.into_iter())
+        .map(|name| Class { name, id: None, skeleton: None, defined: true })
+        .collect();
     for (name, record) in records {
         reader.add_record(name, record);
     }
@@ -292,6 +293,7 @@ impl Reader {
                 len: 0,
                 location: Some(Location { file: index, row: object.row as u32 }),
                 crowd: false,
+                area: None,
             });
         }
     }

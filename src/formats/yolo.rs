@@ -167,7 +167,7 @@ impl Builder {
             let skeleton = (dataset.skeletons.iter())
                 .position(|skeleton| own.is_none_or(|(_, names)| *names == skeleton.keypoints))
                 .map(|at| at as u16);
-            dataset.classes.push(Class { name: name.clone(), skeleton, defined: true });
+            dataset.classes.push(Class { name: name.clone(), id: None, skeleton, defined: true });
         }
         let yaml = files::relative(&dataset.root, yaml);
         Builder {
@@ -333,6 +333,7 @@ impl Builder {
                     len: row.points.len() as u16,
                     location: Some(Location { file: index, row: row.row }),
                     crowd: false,
+                    area: None,
                 });
             }
         }
@@ -351,7 +352,12 @@ impl Builder {
             return u16::MAX - 1;
         }
         let skeleton = (!self.dataset.skeletons.is_empty()).then_some(0);
-        self.dataset.classes.push(Class { name: id.to_string(), skeleton, defined: false });
+        self.dataset.classes.push(Class {
+            name: id.to_string(),
+            id: None,
+            skeleton,
+            defined: false,
+        });
         at as u16
     }
 

@@ -155,6 +155,12 @@ impl EfficientNet {
         self.scale.dropout
     }
 
+    /// Says whether another network is of the same family and variant, so that only their
+    /// sizes differ.
+    pub fn same_family(&self, other: &EfficientNet) -> bool {
+        self.scale.family == other.scale.family && self.variant == other.variant
+    }
+
     pub(super) fn conventions(&self) -> Conventions {
         match self.variant {
             Variant::Plain => Conventions { padding: Padding::Symmetric, epsilon: 1e-5 },
@@ -177,7 +183,7 @@ impl EfficientNet {
         let stem = ConvLayer { stride: stride.first(2).0, ..ConvLayer::dense(self.end(STEM), 3) };
         let mut x =
             builder.conv_norm(images, "conv_stem", stem, Norm::new("bn1", family.activation))?;
-        let counts = [0, 1, 2, 3, 4, 5, 6].map(|index| self.blocks(index));
+        let counts = self.blocks();
         let total: usize = counts.iter().sum();
         let mut number = 0;
         for (index, stage) in STAGES.iter().enumerate().take(last + 1) {
@@ -213,12 +219,14 @@ impl EfficientNet {
         builder.conv_norm(x, "conv_head", layer, Norm::new("bn2", self.scale.family.activation))
     }
 
-    /// Returns the number of blocks of a stage, scaled in depth.
-    fn blocks(&self, stage: usize) -> usize {
+    /// Returns the number of blocks of each stage, scaled in depth.
+    pub(super) fn blocks(&self) -> [usize; STAGES.len()] {
         let Scale { family, depth, .. } = self.scale;
-        let is_end = stage == 0 || stage == Self::LAST_STAGE;
-        let depth = if is_end && !family.scales_ends { 1.0 } else { *depth };
-        (STAGES[stage].blocks as f64 * depth).ceil() as usize
+        std::array::from_fn(|stage| {
+            let is_end = stage == 0 || stage == Self::LAST_STAGE;
+            let depth = if is_end && !family.scales_ends { 1.0 } else { *depth };
+            (STAGES[stage].blocks as f64 * depth).ceil() as usize
+        })
     }
 
     /// Returns the channels of stem or last convolution.

@@ -3,7 +3,8 @@
 //! Definitions of models declare parameters as they use them, so that this list and the graph
 //! cannot differ. Nothing here knows of files: weights are read and written elsewhere.
 
-use crate::onnx::{Shape, SplitMix64, volume};
+use crate::onnx::{Shape, volume};
+use crate::stats::random::SplitMix64;
 
 /// A tensor that training changes.
 #[derive(Clone, Debug, PartialEq)]

@@ -61,7 +61,7 @@ impl Architecture {
     }
 
     /// Returns timm's name of the dense layer that gives classes.
-    pub(super) fn classifier(&self) -> &'static str {
+    pub fn classifier(&self) -> &'static str {
         match self {
             Architecture::EfficientNet(_) => EfficientNet::CLASSIFIER,
             Architecture::ResNet50 => resnet::CLASSIFIER,

@@ -5,8 +5,8 @@
 //! product out. Takes a seed and the number of the step; keeps no state.
 
 use super::graph::{Graph, GraphError, Value};
-use super::random::SplitMix64;
 use super::shape::{Shape, TensorType, volume};
+use crate::stats::random::SplitMix64;
 
 /// An input of a graph that drops elements or whole samples.
 #[derive(Clone, Debug, PartialEq)]

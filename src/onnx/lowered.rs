@@ -3,6 +3,8 @@
 //! The operator set is [`OPSET`], the last in which `BatchNormalization` has five outputs, the
 //! only form that both providers train with.
 
+use std::collections::BTreeMap;
+
 use super::proto;
 use super::shape::{DType, TensorType};
 
@@ -71,6 +73,20 @@ pub struct Lowered {
     pub inputs: Vec<Arg>,
     /// What is given to the outside.
     pub outputs: Vec<Arg>,
+    /// Whether inputs and outputs may have another first extent than the graph says.
+    pub batch: Batch,
+    /// What the file says besides, by key.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Whether a model file takes batches of one size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Batch {
+    /// All extents are as the graph says.
+    #[default]
+    Fixed,
+    /// The first extent of inputs and outputs is free. No node may depend on it.
+    Free,
 }
 
 impl Lowered {

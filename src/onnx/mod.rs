@@ -33,7 +33,6 @@ mod lowered;
 mod operator;
 pub mod ops;
 mod proto;
-mod random;
 mod shape;
 
 pub use autodiff::gradients;
@@ -42,7 +41,8 @@ pub use emit::{Emit, Keep};
 pub use encode::{CustomOperators, Encoding, Precision, encode, lower};
 pub use graph::{Constant, Graph, GraphError, Node, Origin, Value};
 pub use in_place::{OverwriteError, check_in_place};
-pub use lowered::{Arg, Attribute, Initializer, LABELVET, Lowered, LoweredNode, MICROSOFT, OPSET};
+pub use lowered::{
+    Arg, Attribute, Batch, Initializer, LABELVET, Lowered, LoweredNode, MICROSOFT, OPSET,
+};
 pub use operator::{AnyOperator, Lowering, Operator, Provider, Step, always};
-pub use random::SplitMix64;
 pub use shape::{DType, Shape, TensorType, broadcast, repeated_axes, volume};

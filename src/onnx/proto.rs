@@ -8,7 +8,7 @@
 
 use prost::Message;
 
-use super::lowered::{Arg, Attribute, LABELVET, Lowered, LoweredNode, MICROSOFT};
+use super::lowered::{Arg, Attribute, Batch, LABELVET, Lowered, LoweredNode, MICROSOFT};
 use super::shape::{DType, TensorType};
 
 /// Version of the file format; 8 is that of operator sets up to 17.
@@ -55,13 +55,19 @@ pub(super) fn serialise(graph: &Lowered) -> Vec<u8> {
                 .nodes
                 .iter()
                 .flat_map(|node| &node.outputs)
-                .filter(|arg| !graph.outputs.contains(arg))
+                // Types of what lies between would hold for one size of batch only.
+                .filter(|arg| graph.batch == Batch::Fixed && !graph.outputs.contains(arg))
                 .map(|&arg| value_info(graph, arg))
                 .collect(),
         }),
         opset_import: domains
             .into_iter()
             .map(|(domain, version)| OperatorSetIdProto { domain: domain.to_owned(), version })
+            .collect(),
+        metadata_props: graph
+            .metadata
+            .iter()
+            .map(|(key, value)| StringStringEntryProto { key: key.clone(), value: value.clone() })
             .collect(),
     };
     model.encode_to_vec()
@@ -105,7 +111,13 @@ fn value_info(graph: &Lowered, arg: Arg) -> ValueInfoProto {
                 shape: Some(TensorShapeProto {
                     dim: extents(tensor)
                         .into_iter()
-                        .map(|extent| DimensionProto { dim_value: Some(extent) })
+                        .enumerate()
+                        .map(|(axis, extent)| match (graph.batch, axis) {
+                            (Batch::Free, 0) => {
+                                DimensionProto { dim_value: None, dim_param: Some("batch".into()) }
+                            }
+                            _ => DimensionProto { dim_value: Some(extent), dim_param: None },
+                        })
                         .collect(),
                 }),
             }),
@@ -129,6 +141,16 @@ struct ModelProto {
     graph: Option<GraphProto>,
     #[prost(message, repeated, tag = "8")]
     opset_import: Vec<OperatorSetIdProto>,
+    #[prost(message, repeated, tag = "14")]
+    metadata_props: Vec<StringStringEntryProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StringStringEntryProto {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -227,9 +249,11 @@ struct TensorShapeProto {
     dim: Vec<DimensionProto>,
 }
 
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 struct DimensionProto {
     /// Optional, so that an extent of 0 is written, too.
     #[prost(int64, optional, tag = "1")]
     dim_value: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    dim_param: Option<String>,
 }

@@ -23,6 +23,7 @@
 //! ```
 
 mod archive;
+mod exclusive;
 mod index;
 mod pip;
 mod python;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 pub use archive::Archive;
+pub(crate) use exclusive::exclusive;
 pub use python::Python;
 
 /// Variable that forbids every download when it is set and neither empty nor `0`.
@@ -121,7 +123,12 @@ fn checksum(path: &Path) -> Result<String, PackageError> {
             read => hash.update(&chunk[..read]),
         }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&hash.finalize()))
+}
+
+/// Returns bytes in lower-case hexadecimal, as checksums are written.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why a wheel, or a file of it, could not be had.

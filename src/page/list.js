@@ -2,8 +2,8 @@
 // Filters and pages a list of cards. Without it the page shows all of them.
 (() => {
   const list = document.querySelector(".cards");
-  if (!list) return;
   const form = document.querySelector(".controls");
+  if (!list || !form) return;
   const pager = document.querySelector(".pager");
   const cards = [...list.querySelectorAll(".card")];
   const page = Number(list.dataset.page);

@@ -1,6 +1,7 @@
-//! What is written: one file per output. Takes facts and an audit, gives the files
-//! of an AUDIT folder; never changes either.
+//! What is written: one file per output. Takes facts and an audit, or an evaluation, gives
+//! the files of its folder; never changes either.
 
+mod evaluation;
 mod html;
 mod json;
 mod mark;
@@ -14,9 +15,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::audit::{Audit, Config, Rule};
+use crate::eval::PredictionsError;
 use crate::facts::{Facts, FactsError, Table};
 
-use mark::Mark;
+pub use evaluation::{EvalReport, write_eval};
+
+use mark::{AuditSettings, Mark};
 use summary::Summary;
 
 /// Version of the layout of all outputs.
@@ -46,7 +50,7 @@ pub struct RunInfo {
     pub dataset: String,
     /// Seed of everything random.
     pub seed: u64,
-    /// Seconds from the start to the end of the audit.
+    /// Seconds that the work took.
     pub seconds: f64,
 }
 
@@ -77,6 +81,9 @@ pub enum ReportError {
         /// What polars said.
         source: Box<polars::prelude::PolarsError>,
     },
+    /// Predictions could not be written.
+    #[error(transparent)]
+    Predictions(#[from] PredictionsError),
 }
 
 impl ReportError {
@@ -108,7 +115,7 @@ pub fn write_audit(folder: &Path, report: &AuditReport<'_>) -> Result<(), Report
     }
     let summary = Summary::new(report);
     write_object(&folder.join("summary.json"), &summary)?;
-    let mark = Mark::new(report);
+    let mark = Mark::new(report.facts, report.run, AuditSettings::new(report));
     write_object(&folder.join("labelvet.json"), &mark)?;
     let page = html::page(report, &summary, &mark).into_string();
     write(&folder.join("report.html"), |out| out.write_all(page.as_bytes()))

@@ -1,3 +1,5 @@
-//! Statistics that several modules share.
+//! Statistics and random numbers that several modules share.
 
+pub mod random;
 pub mod robust;
+pub mod spikes;

@@ -1,6 +1,89 @@
-//! What goes wrong with a training step.
+//! What goes wrong with training steps and with runs.
 
+use super::checkpoint::CheckpointError;
+use super::data::LoaderError;
+use super::folder::FolderError;
+use super::material::MaterialError;
+use super::network::FirstWeightsError;
+use super::record::RecordError;
 use super::session::SessionError;
+
+/// What ends a run before its time. What was written until then stays.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A step cannot be made.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// A model cannot be compiled or run.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The dataset cannot be learnt from.
+    #[error(transparent)]
+    Material(Box<MaterialError>),
+    /// Batches cannot be made.
+    #[error(transparent)]
+    Loader(#[from] LoaderError),
+    /// Predictions cannot be written.
+    #[error(transparent)]
+    Predictions(Box<crate::eval::PredictionsError>),
+    /// A file of JSON cannot be made or read.
+    #[error("failed to write or read JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Half precision was asked for without CUDA.
+    #[error("half precision needs --device cuda")]
+    HalfOnCpu,
+    /// A run that is to go on is of something else.
+    #[error("the run was of other {what}; start a new one in another folder")]
+    OtherRun {
+        /// What differs.
+        what: &'static str,
+    },
+    /// No skeleton of a dataset has the keypoints of a model.
+    #[error("the dataset has no skeleton of the model's keypoints, in their order: {expected}")]
+    OtherKeypoints {
+        /// The model's keypoints.
+        expected: String,
+    },
+    /// A model file says nothing of itself.
+    #[error("{} is no model of labelvet's: {reason}", path.display())]
+    NoModel {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// The record cannot be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A checkpoint cannot be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A file of the run cannot be written or read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The first weights are not to be had.
+    #[error(transparent)]
+    FirstWeights(Box<FirstWeightsError>),
+}
+
+impl From<MaterialError> for TrainError {
+    fn from(error: MaterialError) -> Self {
+        TrainError::Material(Box::new(error))
+    }
+}
+
+impl From<FirstWeightsError> for TrainError {
+    fn from(error: FirstWeightsError) -> Self {
+        TrainError::FirstWeights(Box::new(error))
+    }
+}
+
+impl From<crate::eval::PredictionsError> for TrainError {
+    fn from(error: crate::eval::PredictionsError) -> Self {
+        TrainError::Predictions(Box::new(error))
+    }
+}
 
 /// What goes wrong with a trainer.
 #[derive(Debug, thiserror::Error)]

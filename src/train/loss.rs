@@ -3,13 +3,16 @@
 //! Takes what a head gives and inputs with targets and weights; gives the loss that is
 //! differentiated, and losses per image and keypoint to record.
 
+use serde::{Deserialize, Serialize};
+
 use crate::onnx::{Graph, GraphError, Keep, TensorType, Value};
 
 /// Added to a sum of weights, so that a batch without any label has a loss of 0.
 const TINY: f32 = 1e-6;
 
 /// How score maps are compared with their targets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ScoreLoss {
     /// Sigmoid cross-entropy: targets are probabilities. DeepLabCut's on TensorFlow.
     CrossEntropy,

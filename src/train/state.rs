@@ -83,6 +83,13 @@ impl State {
         &self.statistics
     }
 
+    /// Returns the names of the model's tensors that are not trained: running means and
+    /// variances, tracked or fixed.
+    pub(super) fn untrained(&self) -> impl Iterator<Item = String> {
+        let means = self.statistics.places().iter().map(|place| place.name.clone());
+        means.chain(self.variances.keys().cloned()).chain(self.fixed.iter().cloned())
+    }
+
     /// Binds all inputs and outputs of a graph to memory, which is made where there is none
     /// yet. What is no tensor of the model gets a vector whose name begins with `prefix`.
     pub(super) fn bind(

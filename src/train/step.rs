@@ -13,7 +13,7 @@ use super::update::{
     Average, Clipping, Optimiser, StatisticsSettings, UpdateSettings, accumulate_graph, clip_graph,
     norms_graph, update_graph,
 };
-use crate::onnx::{Encoding, Graph, Lowered, Value, check_in_place, lower};
+use crate::onnx::{Encoding, Graph, Lowered, Shape, Value, check_in_place, lower};
 
 /// How a trainer updates.
 #[derive(Clone, Debug)]
@@ -239,6 +239,20 @@ impl Trainer {
         Ok(())
     }
 
+    /// Runs the pass on what was fed for its results alone: nothing is added to gradients that
+    /// are summed, and running statistics stay as they are.
+    ///
+    /// # Errors
+    /// [`StepError::Runtime`].
+    pub fn look(&mut self) -> Result<(), StepError> {
+        Ok(self.passes[self.chosen].bound.run()?)
+    }
+
+    /// Forgets the gradients since the last update.
+    pub fn discard(&mut self) {
+        self.summed = 0;
+    }
+
     /// Moves the parameters by the gradients and counts a step, unless a gradient is not
     /// finite.
     ///
@@ -267,7 +281,7 @@ impl Trainer {
     }
 
     /// Returns the norm of each trained tensor's gradient, the mean over summed passes, in the
-    /// order of the layout.
+    /// order of the layout. To be read before the update.
     ///
     /// # Errors
     /// [`StepError::Runtime`].
@@ -347,6 +361,29 @@ impl Trainer {
     /// Returns the names of the optimiser's own vectors.
     pub fn means(&self) -> &'static [&'static str] {
         self.means
+    }
+
+    /// Says whether a moving average of the parameters is kept.
+    pub fn keeps_average(&self) -> bool {
+        self.average == Average::Exponential
+    }
+
+    /// Returns the names of all tensors of the model, with the shapes of the trained ones; the
+    /// others are vectors.
+    pub(super) fn tensors(&self) -> Vec<(String, Option<Shape>)> {
+        let trained = self.layout().places().iter();
+        let trained = trained.map(|place| (place.name.clone(), Some(place.shape.clone())));
+        trained.chain(self.state.untrained().map(|name| (name, None))).collect()
+    }
+
+    /// Sets the factor of the learning rate of each trained tensor, by its name; 0 freezes it.
+    ///
+    /// # Errors
+    /// [`StepError::Runtime`].
+    pub fn set_rates(&mut self, rate: impl Fn(&str) -> f32) -> Result<(), StepError> {
+        let rates = self.layout().places().iter().map(|place| rate(&place.name));
+        let rates = self.layout().by_row(rates);
+        self.state.write_whole("vector", "rate", &rates)
     }
 
     /// Fills what stays the same: rate and decay of each row, and what no pass writes.

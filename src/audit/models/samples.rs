@@ -61,6 +61,7 @@ pub(super) fn dataset(poses: &[Pose]) -> Dataset {
             len: (dataset.keypoints.len() - first) as u16,
             location: None,
             crowd: false,
+            area: None,
         });
     }
     dataset

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use crate::cli::{Common, output, progress};
-use crate::train::runtime::{self, Build, Choice, Cuda, Device, Runtime, RuntimeError};
+use crate::train::runtime::{self, Build, Choice, Cuda, Device, Runtime};
 
 /// Install the ONNX Runtime that training needs, or tell what there is
 #[derive(Debug, clap::Args)]
@@ -71,19 +71,28 @@ fn install(build: Build, common: &Common) -> Result<()> {
 fn status(device: Option<Device>, json: bool, common: &Common) -> Result<()> {
     let cache = common.cache_folder();
     let choice = Choice { device: device.unwrap_or_default(), cache };
-    let runtime = Runtime::load(&choice);
-    if device.is_some()
-        && let Err(error) = runtime
-    {
-        return Err(error.into());
-    }
-    let cuda = Cuda::find(choice.cache.as_deref()).unwrap_or_default();
-    let text = if json {
-        format!("{:#}\n", as_json(&runtime, &cuda))
-    } else {
-        output::safe(&as_text(&runtime, &cuda))
+    let text = match Runtime::load(&choice) {
+        Ok(runtime) => {
+            let cuda = cuda_of(&runtime, &choice);
+            if json { as_json(&runtime, &cuda) } else { output::safe(&as_text(&runtime, &cuda)) }
+        }
+        Err(error) if device.is_some() => return Err(error.into()),
+        Err(error) if json => {
+            let problem = error.to_string();
+            format!("{:#}\n", json!({ "schema": 1, "library": null, "problem": problem }))
+        }
+        Err(error) => output::safe(&format!("{error}\n")),
     };
     output::print(&text)
+}
+
+/// Returns what there is of CUDA: what can be seen, and what showed when it was used.
+fn cuda_of(runtime: &Runtime, choice: &Choice) -> Cuda {
+    let mut cuda = Cuda::find(choice.cache.as_deref()).unwrap_or_default();
+    if cuda.missing.is_empty() {
+        cuda.missing = runtime.missing().to_vec();
+    }
+    cuda
 }
 
 /// Returns the devices that graphs can be computed on.
@@ -94,11 +103,7 @@ fn devices(cuda: &Cuda) -> Vec<String> {
     std::iter::once("cpu".to_string()).chain(usable).collect()
 }
 
-fn as_json(runtime: &Result<Runtime, RuntimeError>, cuda: &Cuda) -> Value {
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => return json!({ "schema": 1, "library": null, "problem": error.to_string() }),
-    };
+fn as_json(runtime: &Runtime, cuda: &Cuda) -> String {
     let missing: Vec<Value> = (cuda.missing.iter())
         .map(|one| {
             json!({ "file": one.file, "part_of": one.part_of, "package": one.package,
@@ -107,7 +112,7 @@ fn as_json(runtime: &Result<Runtime, RuntimeError>, cuda: &Cuda) -> Value {
         .collect();
     let driver =
         (cuda.driver.as_ref()).map(|driver| json!({ "cuda": driver.cuda, "gpus": driver.gpus }));
-    json!({
+    let status = json!({
         "schema": 1,
         "library": runtime.library(),
         "found": runtime.place().to_string(),
@@ -117,14 +122,11 @@ fn as_json(runtime: &Result<Runtime, RuntimeError>, cuda: &Cuda) -> Value {
         "device": runtime.device().name(),
         "cuda": { "usable": cuda.missing.is_empty(), "missing": missing, "driver": driver },
         "problem": null,
-    })
+    });
+    format!("{status:#}\n")
 }
 
-fn as_text(runtime: &Result<Runtime, RuntimeError>, cuda: &Cuda) -> String {
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => return format!("{error}\n"),
-    };
+fn as_text(runtime: &Runtime, cuda: &Cuda) -> String {
     let mut rows = vec![
         ("library", format!("{} ({})", runtime.library().display(), runtime.place())),
         ("version", runtime.version().to_string()),

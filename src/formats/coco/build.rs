@@ -122,6 +122,7 @@ impl Builder {
                 |side: Option<f64>| side.filter(|s| (1.0..4e9).contains(s)).map(|s| s as u32);
             image.declared_px = side(row.width).zip(side(row.height)).map(|(w, h)| [w, h]);
             image.location = Some(location);
+            image.id = row.id.number();
             self.push_image(image)
         });
         if known.is_some() {
@@ -175,6 +176,7 @@ impl Builder {
             Some(at) => at,
             None => {
                 let at = self.push_class(row.name.clone(), true)?;
+                self.dataset.classes[usize::from(at)].id = row.id.number();
                 self.classes.insert(row.name.clone(), at);
                 at
             }
@@ -226,7 +228,7 @@ impl Builder {
                 message: format!("more than {} categories", u16::MAX),
             });
         };
-        self.dataset.classes.push(Class { name, skeleton: None, defined });
+        self.dataset.classes.push(Class { name, id: None, skeleton: None, defined });
         Ok(at)
     }
 
@@ -306,6 +308,9 @@ impl Builder {
             class: Some(class),
             skeleton: self.dataset.classes[usize::from(class)].skeleton,
             bbox,
+            area: (row.area.as_ref())
+                .and_then(serde_json::Value::as_f64)
+                .filter(|area| *area >= 0.0),
             first: first as u32,
             len: (self.dataset.keypoints.len() - first) as u16,
             location: Some(location),

@@ -19,6 +19,16 @@ impl std::fmt::Display for Id {
     }
 }
 
+impl Id {
+    /// Returns the id where it is a number.
+    pub(super) fn number(&self) -> Option<i64> {
+        match self {
+            Id::Number(number) => Some(*number),
+            Id::Text(_) => None,
+        }
+    }
+}
+
 /// An entry of `images`.
 #[derive(Debug, serde::Deserialize)]
 #[serde(expecting = "an object")]
@@ -49,6 +59,8 @@ pub(super) struct AnnotationRow {
     pub(super) image_id: Id,
     pub(super) category_id: Id,
     pub(super) bbox: Option<Numbers>,
+    /// Any value: what is no number is no reason to leave out the annotation.
+    pub(super) area: Option<serde_json::Value>,
     pub(super) keypoints: Option<Numbers>,
     pub(super) iscrowd: Option<Flag>,
 }

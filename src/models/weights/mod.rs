@@ -10,7 +10,7 @@
 //!
 //! A file is data, never a program: what a pickle asks to be called is looked up in
 //! a short list and anything else is an error. No input makes a reader panic or take
-//! more memory than a small multiple of the file's size.
+//! memory out of proportion to the file's size.
 
 mod check;
 mod fetch;

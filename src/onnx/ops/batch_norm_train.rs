@@ -44,13 +44,7 @@ impl Operator for BatchNormTrain {
 
     fn output_types(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
         let [x, vectors @ ..] = inputs else { return Err("takes three inputs".to_owned()) };
-        if x.rank() != 4 || vectors.len() != 2 {
-            return Err("takes images of four axes and two vectors".to_owned());
-        }
-        let channels = x.with_shape(&[x.shape[1]]);
-        if vectors.iter().any(|&vector| *vector != channels) {
-            return Err(format!("scale and offset need {} elements", x.shape[1]));
-        }
+        let channels = vectors_type::<2>(x, vectors)?;
         Ok(vec![(*x).clone(), channels.clone(), channels])
     }
 
@@ -124,11 +118,7 @@ impl Operator for BatchNormTrainGrad {
     const NAME: &'static str = "BatchNormTrainGrad";
 
     fn output_types(&self, inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
-        let [d, x, scale, offset, ..] = inputs else { return Err("takes six inputs".to_owned()) };
-        if d != x {
-            return Err("gradient and images differ in type".to_owned());
-        }
-        Ok(vec![(*x).clone(), (*scale).clone(), (*offset).clone()])
+        gradient_types(inputs)
     }
 
     fn lowerings() -> &'static [Lowering<Self>] {
@@ -157,6 +147,31 @@ impl Operator for BatchNormTrainGrad {
                 emit: |op, emit, args| primitives(op, emit, args),
             },
         ]
+    }
+}
+
+/// Checks images and `COUNT` vectors over their channels, and returns the vectors' type.
+pub(super) fn vectors_type<const COUNT: usize>(
+    x: &TensorType,
+    vectors: &[&TensorType],
+) -> Result<TensorType, String> {
+    if x.rank() != 4 || vectors.len() != COUNT {
+        return Err(format!("takes images of four axes and {COUNT} vectors"));
+    }
+    let channels = x.with_shape(&[x.shape[1]]);
+    match vectors.iter().all(|&vector| *vector == channels) {
+        true => Ok(channels),
+        false => Err(format!("the vectors need {} elements", x.shape[1])),
+    }
+}
+
+/// Returns the types of `dx`, `dγ` and `dβ` of those of `d`, `x`, `γ`, `β` and two statistics.
+pub(super) fn gradient_types(inputs: &[&TensorType]) -> Result<Vec<TensorType>, String> {
+    let [d, x, vectors @ ..] = inputs else { return Err("takes six inputs".to_owned()) };
+    let channels = vectors_type::<4>(x, vectors)?;
+    match d == x {
+        true => Ok(vec![(*x).clone(), channels.clone(), channels]),
+        false => Err("gradient and images differ in type".to_owned()),
     }
 }
 

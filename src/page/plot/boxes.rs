@@ -4,7 +4,8 @@ use maud::Markup;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::{BAD, INK, LINE, MAIN, MUTED, WIDTH, draw, step, tick, words};
+use super::axes::{Axis, Range};
+use super::{BAD, INK, LINE, MAIN, MUTED, WIDTH, draw, words};
 use crate::page::text::shortened;
 
 const ROW: i32 = 24;
@@ -32,19 +33,21 @@ impl Spread {
 
 /// Draws one box per spread: 5 %, 25 %, median, 75 % and 95 %, and dots beyond.
 /// Spreads without values are left out.
-pub(crate) fn boxes(label: &str, axis: &str, spreads: &[Spread]) -> Markup {
+pub(crate) fn boxes(label: &str, axis: &Axis<'_>, spreads: &[Spread]) -> Markup {
     let spreads: Vec<&Spread> = spreads.iter().filter(|s| !s.values.is_empty()).collect();
-    let greatest = spreads.iter().map(|s| s.quantile(1.0)).fold(0.0, f64::max).max(1e-9);
+    let range = Range::of(axis, spreads.iter().flat_map(|s| s.values.iter().map(|(v, _)| *v)));
     let height = spreads.len() as i32 * ROW + 52;
     draw((WIDTH, height as u32), label, |area| {
         let below = height - 46;
-        let x = |value: f64| LEFT + (value / greatest * f64::from(RIGHT - LEFT)).round() as i32;
-        let ticks = step(greatest, 4.0);
-        let mut at = 0.0;
-        while at <= greatest {
+        let x = |value: f64| {
+            // What has no place on a logarithmic axis lies at its low end.
+            let share = range.share(value).unwrap_or(0.0);
+            LEFT + (share * f64::from(RIGHT - LEFT)).round() as i32
+        };
+        for at in range.ticks() {
             area.draw(&PathElement::new(vec![(x(at), 2), (x(at), below)], LINE))?;
-            area.draw(&Text::new(tick(at), (x(at), below + 14), words(&MUTED, HPos::Center)))?;
-            at += ticks;
+            let place = (x(at), below + 14);
+            area.draw(&Text::new(super::axes::label(at), place, words(&MUTED, HPos::Center)))?;
         }
         for (row, spread) in spreads.iter().enumerate() {
             let middle = 4 + row as i32 * ROW + ROW / 2;
@@ -73,7 +76,7 @@ pub(crate) fn boxes(label: &str, axis: &str, spreads: &[Spread]) -> Markup {
             }
         }
         area.draw(&Text::new(
-            axis.to_string(),
+            axis.name.to_string(),
             ((LEFT + RIGHT) / 2, height - 12),
             words(&INK, HPos::Center),
         ))

@@ -1,15 +1,21 @@
 //! Plots as SVG, drawn by plotters. Colours are roles that the page's style fills in,
 //! so that a plot follows light and dark.
 
+mod axes;
 mod bars;
 mod boxes;
 mod heat;
 mod histogram;
+mod lines;
+mod scatter;
 
+pub(crate) use axes::{Axis, Scale};
 pub(crate) use bars::{Bar, Part, bars};
 pub(crate) use boxes::{Spread, boxes};
 pub(crate) use heat::heat;
 pub(crate) use histogram::histogram;
+pub(crate) use lines::{Series, Stroke, Tag, lines};
+pub(crate) use scatter::scatter;
 
 use maud::{Markup, PreEscaped};
 use plotters::coord::Shift;
@@ -42,6 +48,16 @@ const BAD: RGBColor = RGBColor(6, 0, 6);
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
+
+/// Sets a plot below its title and a note on how to read it.
+pub(crate) fn figure(title: &str, note: &str, drawn: &Markup) -> Markup {
+    maud::html! {
+        figure {
+            figcaption { b { (title) } @if !note.is_empty() { " " span .note { (note) } } }
+            (drawn)
+        }
+    }
+}
 
 /// Draws into an SVG of a size and gives it a description for those who cannot see it.
 fn draw(size: (u32, u32), label: &str, content: impl FnOnce(&Area<'_>) -> Drawn) -> Markup {
@@ -117,6 +133,10 @@ pub(crate) enum Role {
     Second,
     /// What is absent or fades behind.
     Muted,
+    /// What happened beside.
+    Note,
+    /// What is wrong.
+    Bad,
 }
 
 impl Role {
@@ -125,6 +145,8 @@ impl Role {
             Role::Main => MAIN,
             Role::Second => SECOND,
             Role::Muted => LINE,
+            Role::Note => MUTED,
+            Role::Bad => BAD,
         }
     }
 }

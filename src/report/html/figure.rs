@@ -1,4 +1,4 @@
-//! The pictures of a finding: which images, which part of each, and their markup.
+//! Pictures: which part of which image, and their markup; and those of a finding.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use super::view::View;
 /// Pictures of a finding about no single image, such as one about a video.
 const MOST_EXAMPLES: usize = 2;
 
-/// One picture of a finding.
+/// One picture of an image.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Figure {
     subject: Subject,
@@ -29,6 +29,20 @@ pub(super) struct Figure {
 }
 
 impl Figure {
+    /// Shows a part of an image.
+    pub(super) fn new(facts: &Facts, subject: Subject, view: View) -> Figure {
+        let size = facts.size_px(subject.image);
+        let decoded = facts.images[subject.image].status == Status::Decoded;
+        let crop = if decoded { size.and_then(|size| view.crop(size)) } else { None };
+        let shot = crop.map(|crop| Shot { image: subject.image, crop: Some(crop) });
+        Figure { subject, view, size, shot }
+    }
+
+    /// Returns the part that it shows.
+    pub(super) fn view(&self) -> View {
+        self.view
+    }
+
     /// Returns what is to be cut out of images: the crop, and the small picture that
     /// shows where it lies, unless the crop is all.
     pub(super) fn shots(&self) -> impl Iterator<Item = Shot> {
@@ -74,10 +88,7 @@ pub(super) fn figures(
                 }
             };
             first.get_or_insert((view, size));
-            let decoded = facts.images[subject.image].status == Status::Decoded;
-            let crop = if decoded { size.and_then(|size| view.crop(size)) } else { None };
-            let shot = crop.map(|crop| Shot { image: subject.image, crop: Some(crop) });
-            Figure { subject, view, size, shot }
+            Figure::new(facts, subject, view)
         })
         .collect()
 }
@@ -102,8 +113,15 @@ impl<'a> Painter<'a> {
 
     /// Writes a picture with what the finding is about marked on it.
     pub(super) fn picture(&mut self, finding: &Finding, figure: &Figure) -> Markup {
-        let View { x, y, width, height } = figure.view;
         let path = &self.facts.dataset.images[figure.subject.image].path;
+        let label = self.description(finding, figure, path);
+        let marks = overlay(self.index, finding, figure.subject, figure.view);
+        self.frame(figure, &label, &marks)
+    }
+
+    /// Writes a picture with marks over it, described for those who cannot see it.
+    pub(super) fn frame(&mut self, figure: &Figure, label: &str, marks: &Markup) -> Markup {
+        let View { x, y, width, height } = figure.view;
         let picture = match figure.shot {
             Some(shot) => self.image(shot),
             None => Err(self.absence(figure.subject.image)),
@@ -115,9 +133,9 @@ impl<'a> Painter<'a> {
             div .frame {
                 @if !bare {
                     svg .shot viewBox=(format!("{x:.2} {y:.2} {width:.2} {height:.2}")) role="img"
-                        aria-label=(self.description(finding, figure, path)) {
+                        aria-label=(label) {
                         @if let Ok(picture) = picture { (picture) }
-                        (overlay(self.index, finding, figure.subject, figure.view))
+                        (marks)
                     }
                 }
                 @if let Some(reason) = missing { p .absent { (visible(&reason)) } }

@@ -1,8 +1,9 @@
-//! `report.html`: one file that a biologist opens and looks at: what is wrong, how
-//! bad, and where. Fetches nothing; what it shows first needs no script.
+//! `report.html` of an audit: one file that a biologist opens and looks at: what is wrong,
+//! how bad, and where. Fetches nothing; what it shows first needs no script.
 
 mod bones;
 mod card;
+pub(super) mod evaluation;
 mod figure;
 mod overlay;
 mod pictures;
@@ -19,11 +20,11 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::AuditReport;
-use super::mark::Mark;
+use super::mark::{AuditSettings, Mark};
 use super::summary::Summary;
 use crate::audit::Severity;
-use crate::page::document;
 use crate::page::text::{count, shortened, visible};
+use crate::page::{Head, document};
 
 use card::{Card, Filter, severity};
 use figure::{Figure, Painter, figures};
@@ -36,7 +37,11 @@ use subject::Index;
 const PAGE: usize = 24;
 
 /// Returns the report as a page.
-pub(super) fn page(report: &AuditReport<'_>, summary: &Summary, mark: &Mark) -> Markup {
+pub(super) fn page(
+    report: &AuditReport<'_>,
+    summary: &Summary,
+    mark: &Mark<AuditSettings>,
+) -> Markup {
     let facts = report.facts;
     let findings = &report.audit.findings;
     let index = Index::new(&facts.dataset);
@@ -62,7 +67,8 @@ pub(super) fn page(report: &AuditReport<'_>, summary: &Summary, mark: &Mark) -> 
         }
         footer .bottom { "Made by labelvet " (env!("CARGO_PKG_VERSION")) ". This file is whole: it needs no network, and nothing in it leaves this machine." }
     };
-    document(&format!("labelvet: {}", shortened(&name, 60)), &body)
+    let title = format!("labelvet: {}", shortened(&name, 60));
+    document(&Head { title: &title, main: "findings", refresh: None }, &body)
 }
 
 /// Returns the last part of a dataset's path: what people call it.

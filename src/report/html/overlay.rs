@@ -49,10 +49,10 @@ pub(super) fn overlay(
 
 /// A keypoint that is ringed and named.
 #[derive(Debug, Clone, Copy)]
-struct Mark<'a> {
-    place: [f64; 2],
-    name: &'a str,
-    role: Role,
+pub(super) struct Mark<'a> {
+    pub(super) place: [f64; 2],
+    pub(super) name: &'a str,
+    pub(super) role: Role,
 }
 
 /// Returns the keypoints of an instance that a finding is about, then those that belong
@@ -87,7 +87,7 @@ pub(super) fn target(dataset: &Dataset, finding: &Finding) -> Option<[f64; 2]> {
 
 /// What a mark stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(super) enum Role {
     /// What the finding is about.
     Wrong,
     /// What belongs to it.
@@ -108,20 +108,20 @@ impl Role {
 
 /// Draws in pixels of the image with marks of a constant size on the page.
 #[derive(Debug, Clone, Copy)]
-struct Pen {
+pub(super) struct Pen {
     view: View,
     /// Pixels of the image per CSS pixel.
-    unit: f64,
+    pub(super) unit: f64,
 }
 
 impl Pen {
-    fn new(view: View) -> Pen {
+    pub(super) fn new(view: View) -> Pen {
         let across = view.width.max(view.height * super::view::ASPECT);
         Pen { view, unit: across / CARD_PX }
     }
 
     /// Draws the box, the bones and the keypoints of an instance.
-    fn instance(self, index: &Index<'_>, instance: &Instance, role: Role) -> Markup {
+    pub(super) fn instance(self, index: &Index<'_>, instance: &Instance, role: Role) -> Markup {
         let dataset = index.dataset();
         let points = dataset.keypoints_of(instance);
         let skeleton = dataset.skeleton_of(instance);
@@ -158,7 +158,7 @@ impl Pen {
 
     /// Rings keypoints and writes their names beside them, none over another; one out
     /// of view gets an arrow at the rim that points to it.
-    fn marks(self, marks: &[Mark<'_>]) -> Markup {
+    pub(super) fn marks(self, marks: &[Mark<'_>]) -> Markup {
         let mut taken: Vec<View> = Vec::new();
         html! {
             @for mark in marks {
@@ -325,7 +325,7 @@ fn side(skeleton: &Skeleton, kind: u16) -> &'static str {
 }
 
 /// Writes a coordinate to a hundredth of a pixel.
-fn px(value: f64) -> String {
+pub(super) fn px(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }

@@ -7,7 +7,9 @@ use maud::{Markup, html};
 use crate::audit::{Finding, Level};
 use crate::dataset::{Dataset, Skeleton, Visibility};
 use crate::facts::Facts;
-use crate::page::plot::{Bar, Part, Role, Spread, bars, boxes, heat, histogram};
+use crate::page::plot::{
+    Axis, Bar, Part, Role, Scale, Spread, bars, boxes, figure, heat, histogram,
+};
 use crate::page::text::{count, percent, visible};
 use crate::pixels::PixelFacts;
 
@@ -93,15 +95,6 @@ impl Marked {
     }
 }
 
-fn plot(title: &str, note: &str, drawn: &Markup) -> Markup {
-    html! {
-        figure {
-            figcaption { b { (title) } @if !note.is_empty() { " " span .note { (note) } } }
-            (drawn)
-        }
-    }
-}
-
 fn image_plot(
     facts: &Facts,
     wrong: &HashSet<usize>,
@@ -119,7 +112,7 @@ fn image_plot(
         flagged => format!("images; the {} flagged one by one are marked", count(flagged)),
     };
     let label = format!("{title} of {} images, of which {} are flagged", values.len(), wrong.len());
-    plot(title, &note, &histogram(&label, axis, &values))
+    figure(title, &note, &histogram(&label, axis, &values))
 }
 
 fn visibility(dataset: &Dataset, kind: usize, skeleton: &Skeleton, name: &str) -> Markup {
@@ -161,7 +154,7 @@ fn visibility(dataset: &Dataset, kind: usize, skeleton: &Skeleton, name: &str) -
         rest(skeleton.keypoints.len()),
     );
     let title = format!("Labelled keypoints{name}");
-    plot(&title, &note, &bars(&title, &rows, instances))
+    figure(&title, &note, &bars(&title, &rows, instances))
 }
 
 fn rest(all: usize) -> String {
@@ -216,7 +209,8 @@ fn bones(index: &Index<'_>, kind: usize, name: &str, marked: &Marked) -> Markup 
         rest(all)
     );
     let title = format!("Bone lengths{name}");
-    plot(&title, &note, &boxes(&title, "pixels", &spreads))
+    let pixels = Axis { name: "pixels", scale: Scale::Linear, include: &[0.0] };
+    figure(&title, &note, &boxes(&title, &pixels, &spreads))
 }
 
 fn classes(dataset: &Dataset) -> Markup {
@@ -258,7 +252,7 @@ fn ranked(title: &str, note: &str, mut rows: Vec<(String, usize)>) -> Markup {
         note: count(value),
     };
     let drawn: Vec<Bar> = rows.into_iter().take(MOST_BARS).map(bar).collect();
-    plot(title, &format!("{note}{}", rest(all)), &bars(title, &drawn, longest))
+    figure(title, &format!("{note}{}", rest(all)), &bars(title, &drawn, longest))
 }
 
 /// Draws where in the image each keypoint lies.

@@ -10,7 +10,7 @@ use crate::dataset::{PairSource, Problem};
 use crate::facts::{Facts, Status};
 use crate::page::text::{count, counted, number, visible};
 use crate::report::AuditReport;
-use crate::report::mark::Mark;
+use crate::report::mark::{AuditSettings, Mark};
 use crate::report::summary::is_unreadable;
 
 use super::plots::skeleton_name;
@@ -148,7 +148,7 @@ fn noticed(problems: &[Problem]) -> Markup {
 }
 
 /// Writes how the report was made.
-pub(super) fn settings(report: &AuditReport<'_>, mark: &Mark) -> Markup {
+pub(super) fn settings(report: &AuditReport<'_>, mark: &Mark<AuditSettings>) -> Markup {
     let rows = [
         ("labelvet", env!("CARGO_PKG_VERSION").to_string()),
         ("dataset", report.run.dataset.clone()),

@@ -8,8 +8,9 @@
 
 use super::activation::read_activation;
 use super::batch_norm_train::{Line, check_images, normalise};
-use super::batch_norm_train_grad::behind_activation;
-use super::channels::{planes, planes_mut};
+use super::batch_norm_train_grad::{
+    ByVectors, Channel, behind_activation, for_each_channel, gradient_shapes,
+};
 use super::operator::{Attributes, CustomOperator, Input, Pool, for_each};
 use crate::onnx::ops::Activation;
 
@@ -49,7 +50,8 @@ impl CustomOperator for BatchNorm {
         let x = x.elements.chunks_exact(h * w);
         let items = x.zip(y.chunks_exact_mut(h * w)).enumerate();
         for_each(pool, items, |(plane, (x, y))| {
-            let known = Known::of(vectors, plane % channels, self.epsilon);
+            let of_channel = [0, 1, 2, 3].map(|vector| vectors[vector].elements[plane % channels]);
+            let known = Known::of(of_channel, self.epsilon);
             normalise(&[x], &known.line, self.activation, &mut [y]);
         })
     }
@@ -62,9 +64,7 @@ struct Known {
 }
 
 impl Known {
-    fn of(vectors: &[Input], channel: usize, epsilon: f32) -> Self {
-        let [scale, offset, mean, variance] =
-            [0, 1, 2, 3].map(|vector| vectors[vector].elements[channel]);
+    fn of([scale, offset, mean, variance]: [f32; 4], epsilon: f32) -> Self {
         let inverse = (f64::from(variance) + f64::from(epsilon)).sqrt().recip();
         let slope = (f64::from(scale) * inverse) as f32;
         Known { line: Line { centre: mean, slope, offset }, inverse }
@@ -86,12 +86,7 @@ impl CustomOperator for BatchNormGrad {
     }
 
     fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Vec<usize>>, String> {
-        let [d, x, vectors @ ..] = inputs else { return Err("takes six inputs".to_owned()) };
-        let channels = check_images(x, vectors)?;
-        match d == x && vectors.len() == 4 {
-            true => Ok(vec![x.to_vec(), vec![channels], vec![channels]]),
-            false => Err("gradient and images differ in shape".to_owned()),
-        }
+        gradient_shapes(inputs)
     }
 
     fn compute(
@@ -100,24 +95,13 @@ impl CustomOperator for BatchNormGrad {
         outputs: &mut [&mut [f32]],
         pool: &dyn Pool,
     ) -> Result<(), String> {
-        let ([d, x, vectors @ ..], [by_x, by_scale, by_offset]) = (inputs, outputs) else {
-            return Err("takes six inputs and gives three outputs".to_owned());
-        };
-        let [batch, channels, h, w] = x.shape[..] else { return Err("four axes".to_owned()) };
-        let d = planes(d.elements, channels, h * w);
-        let x = planes(x.elements, channels, h * w);
-        let mut by_x = planes_mut(by_x, channels, h * w);
-        let mut d = d.chunks_exact(batch);
-        let results = by_scale.iter_mut().zip(by_offset.iter_mut());
-        let items = x.chunks_exact(batch).zip(by_x.chunks_exact_mut(batch)).zip(results);
-        let items = items.enumerate().map(|(channel, item)| (channel, d.next(), item));
-        for_each(pool, items, |(channel, d, ((x, by_x), (by_scale, by_offset)))| {
+        for_each_channel(inputs, outputs, pool, |channel| {
+            let Channel { vectors, d, x, by_x } = channel;
             let BatchNorm { activation, epsilon } = self.0;
-            let known = Known::of(vectors, channel, epsilon);
+            let known = Known::of(vectors, epsilon);
             let sums = behind_activation(d, x, &known.line, activation, by_x);
-            *by_offset = sums.e as f32;
-            *by_scale = (known.inverse * sums.with_x) as f32;
             scale(by_x, known.line.slope);
+            ByVectors { scale: known.inverse * sums.with_x, offset: sums.e }
         })
     }
 }

@@ -29,12 +29,7 @@ impl CustomOperator for BatchNormTrainGrad {
     }
 
     fn output_shapes(&self, inputs: &[&[usize]]) -> Result<Vec<Vec<usize>>, String> {
-        let [d, x, vectors @ ..] = inputs else { return Err("takes six inputs".to_owned()) };
-        let channels = check_images(x, vectors)?;
-        match d == x && vectors.len() == 4 {
-            true => Ok(vec![x.to_vec(), vec![channels], vec![channels]]),
-            false => Err("gradient and images differ in shape".to_owned()),
-        }
+        gradient_shapes(inputs)
     }
 
     fn compute(
@@ -43,30 +38,74 @@ impl CustomOperator for BatchNormTrainGrad {
         outputs: &mut [&mut [f32]],
         pool: &dyn Pool,
     ) -> Result<(), String> {
-        let ([d, x, vectors @ ..], [by_x, by_scale, by_offset]) = (inputs, outputs) else {
-            return Err("takes six inputs and gives three outputs".to_owned());
-        };
-        let [batch, channels, h, w] = x.shape[..] else { return Err("four axes".to_owned()) };
-        let d = planes(d.elements, channels, h * w);
-        let x = planes(x.elements, channels, h * w);
-        let mut by_x = planes_mut(by_x, channels, h * w);
-        let mut d = d.chunks_exact(batch);
-        let results = by_scale.iter_mut().zip(by_offset.iter_mut());
-        let items = x.chunks_exact(batch).zip(by_x.chunks_exact_mut(batch)).zip(results);
-        let items = items.enumerate().map(|(channel, item)| (channel, d.next(), item));
-        for_each(pool, items, |(channel, d, ((x, by_x), (by_scale, by_offset)))| {
-            let [scale, offset, mean, inverse] =
-                [0, 1, 2, 3].map(|vector| vectors[vector].elements[channel]);
+        for_each_channel(inputs, outputs, pool, |channel| {
+            let Channel { vectors: [scale, offset, mean, inverse], d, x, by_x } = channel;
             let line = Line { centre: mean, slope: scale * inverse, offset };
             let sums = behind_activation(d, x, &line, self.activation, by_x);
-            let count = batch as f64 * (h * w) as f64;
-            *by_offset = sums.e as f32;
-            *by_scale = (f64::from(inverse) * sums.with_x) as f32;
+            let count: f64 = x.iter().map(|plane| plane.len() as f64).sum();
             let shift = (sums.e / count) as f32;
             let tilt = (f64::from(inverse).powi(2) * sums.with_x / count) as f32;
             finish(x, &line, shift, tilt, by_x);
+            ByVectors { scale: f64::from(inverse) * sums.with_x, offset: sums.e }
         })
     }
+}
+
+/// Checks the shapes of `d`, `x` and four vectors, and returns those of `dx`, `dγ` and `dβ`.
+pub(super) fn gradient_shapes(inputs: &[&[usize]]) -> Result<Vec<Vec<usize>>, String> {
+    let [d, x, vectors @ ..] = inputs else { return Err("takes six inputs".to_owned()) };
+    let channels = check_images(x, vectors)?;
+    match d == x && vectors.len() == 4 {
+        true => Ok(vec![x.to_vec(), vec![channels], vec![channels]]),
+        false => Err("gradient and images differ in shape".to_owned()),
+    }
+}
+
+/// One channel of the inputs, and its part of `dx`.
+pub(super) struct Channel<'a, 'b> {
+    /// What the four vectors hold for it.
+    pub(super) vectors: [f32; 4],
+    /// Planes of `d`; `None` where `by_x` holds them.
+    pub(super) d: Option<&'a [&'a [f32]]>,
+    /// Planes of `x`.
+    pub(super) x: &'a [&'a [f32]],
+    /// Planes of `dx`.
+    pub(super) by_x: &'a mut [&'b mut [f32]],
+}
+
+/// `dγ` and `dβ` of one channel.
+pub(super) struct ByVectors {
+    /// `dγ`.
+    pub(super) scale: f64,
+    /// `dβ`.
+    pub(super) offset: f64,
+}
+
+/// Runs `gradient` on each channel, spread over the pool. The shapes are those that
+/// [`gradient_shapes`] checked.
+pub(super) fn for_each_channel(
+    inputs: &[Input],
+    outputs: &mut [&mut [f32]],
+    pool: &dyn Pool,
+    gradient: impl Fn(Channel) -> ByVectors + Sync,
+) -> Result<(), String> {
+    let ([d, x, vectors @ ..], [by_x, by_scale, by_offset]) = (inputs, outputs) else {
+        return Err("takes six inputs and gives three outputs".to_owned());
+    };
+    let [batch, channels, h, w] = x.shape[..] else { return Err("four axes".to_owned()) };
+    let d = planes(d.elements, channels, h * w);
+    let x = planes(x.elements, channels, h * w);
+    let mut by_x = planes_mut(by_x, channels, h * w);
+    let mut d = d.chunks_exact(batch);
+    let results = by_scale.iter_mut().zip(by_offset.iter_mut());
+    let items = x.chunks_exact(batch).zip(by_x.chunks_exact_mut(batch)).zip(results);
+    let items = items.enumerate().map(|(channel, item)| (channel, d.next(), item));
+    for_each(pool, items, |(channel, d, ((x, by_x), (by_scale, by_offset)))| {
+        let vectors = [0, 1, 2, 3].map(|vector| vectors[vector].elements[channel]);
+        let by_vectors = gradient(Channel { vectors, d, x, by_x });
+        *by_scale = by_vectors.scale as f32;
+        *by_offset = by_vectors.offset as f32;
+    })
 }
 
 /// `Σe` and `Σ e·(x − μ)`.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use libloading::Library;
 
-use super::{Build, Choice, Device, check, find, install};
+use super::{Build, Choice, Device, RuntimeError, check, find, install};
 
 /// CUDA's version that the driver must support, as `cuDriverGetVersion` tells it.
 const DRIVER: i32 = 13_000;
@@ -56,7 +56,7 @@ const PROVIDER: &str = if cfg!(windows) {
 } else {
     "libonnxruntime_providers_cuda.so"
 };
-const DRIVER_LIBRARY: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
+pub(super) const DRIVER_LIBRARY: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
 
 /// What there is of CUDA for a library of ONNX Runtime.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -147,12 +147,17 @@ fn provider_of(library: &Path) -> PathBuf {
 /// Returns what is wrong with the provider of a library, if it has none.
 pub(super) fn provider_missing(library: &Path) -> Option<Missing> {
     let beside = library.parent().unwrap_or(Path::new("."));
-    (!provider_of(library).is_file()).then(|| Missing {
-        file: PROVIDER,
-        part_of: "ONNX Runtime's provider for CUDA",
-        package: Some(packaged("onnxruntime-gpu")),
-        reason: format!("is not in {}", beside.display()),
-    })
+    (!provider_of(library).is_file()).then(|| provider(format!("is not in {}", beside.display())))
+}
+
+/// Returns what is wrong with a provider that ONNX Runtime refused.
+pub(super) fn provider_fails(error: &RuntimeError) -> Missing {
+    provider(format!("cannot be used: {error}"))
+}
+
+fn provider(reason: String) -> Missing {
+    let package = Some(packaged("onnxruntime-gpu"));
+    Missing { file: PROVIDER, part_of: "ONNX Runtime's provider for CUDA", package, reason }
 }
 
 /// Returns a package with the version that is installed.
@@ -184,11 +189,13 @@ fn folders(library: &Path, cache: Option<&Path>) -> Vec<PathBuf> {
 /// Loads a library from the first folder that has it, or as the system finds it; it
 /// stays loaded.
 fn preload(file: &str, folders: &[PathBuf]) -> Result<(), String> {
-    match folders.iter().map(|folder| folder.join(file)).find(|path| path.is_file()) {
-        Some(path) => ort::util::preload_dylib(&path)
-            .map_err(|error| format!("cannot be loaded: {}", check::loader_says(&error))),
-        None => ort::util::preload_dylib(file).map_err(|_| "was not found".into()),
-    }
+    let found = folders.iter().map(|folder| folder.join(file)).find(|path| path.is_file());
+    let verdict = match found {
+        Some(_) => "cannot be loaded",
+        None => "was not found beside the runtime, and the system has none that will do",
+    };
+    ort::util::preload_dylib(found.unwrap_or_else(|| file.into()))
+        .map_err(|error| format!("{verdict}: {}", check::loader_says(&error)))
 }
 
 /// Returns the driver, or what is wrong with it.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Looked, Missing, Unusable};
+use super::{Build, Looked, Missing, Place, Unusable, wheels};
 use crate::packages::PackageError;
 
 /// Why ONNX Runtime cannot be used as was asked.
@@ -30,10 +30,17 @@ pub enum RuntimeError {
         reason: Unusable,
     },
     /// CUDA was asked for and something is missing.
-    #[error("CUDA cannot be used with {}: {}; {}", library.display(), listed(missing), advice(missing))]
+    #[error(
+        "CUDA cannot be used with {}: {}; {}",
+        library.display(),
+        listed(missing),
+        advice(missing, *place)
+    )]
     Cuda {
         /// The ONNX Runtime that was found.
         library: PathBuf,
+        /// Where it was found.
+        place: Place,
         /// What is missing, in the order in which it is loaded.
         missing: Vec<Missing>,
     },
@@ -89,17 +96,56 @@ fn listed(items: &[impl ToString]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// Returns what helps: most of it can be installed, the driver cannot.
-fn advice(missing: &[Missing]) -> &'static str {
-    let driver = missing.iter().any(Missing::is_driver);
-    match (driver, missing.iter().all(Missing::is_driver)) {
-        (false, _) => "run `labelvet runtime install --cuda`, or use --device cpu",
-        (true, true) => {
-            "CUDA needs an NVIDIA GPU with driver 580 or newer; use --device cpu without"
-        }
-        (true, false) => {
-            "on a machine with an NVIDIA GPU and driver 580 or newer run \
-             `labelvet runtime install --cuda`, or use --device cpu"
+/// Returns what helps: most of it can be installed where there are wheels for the system, the
+/// driver nowhere.
+fn advice(missing: &[Missing], place: Place) -> String {
+    let on_cpu = "or use --device cpu";
+    if missing.iter().all(Missing::is_driver) {
+        return "CUDA needs an NVIDIA GPU with driver 580 or newer; use --device cpu without"
+            .into();
+    }
+    if wheels(Build::Cuda).is_err() {
+        return format!("set ORT_DYLIB_PATH to an ONNX Runtime built for CUDA 13, {on_cpu}");
+    }
+    // The library that the variable names would be used instead of what is installed.
+    let unset = if place == Place::Variable { "unset ORT_DYLIB_PATH and " } else { "" };
+    let install = format!("{unset}run `labelvet runtime install --cuda`, {on_cpu}");
+    match missing.iter().any(Missing::is_driver) {
+        true => format!("on a machine with an NVIDIA GPU and driver 580 or newer {install}"),
+        false => install,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_fits_the_place_and_the_system() {
+        let missing = |file, package: Option<&str>| Missing {
+            file,
+            part_of: "CUDA 13",
+            package: package.map(String::from),
+            reason: "was not found".into(),
+        };
+        let library = missing("libcurand.so.10", Some("nvidia-curand"));
+        let driver = missing(super::super::cuda::DRIVER_LIBRARY, None);
+        let driver_only = advice(std::slice::from_ref(&driver), Place::Variable);
+        assert!(!driver_only.contains("install"), "{driver_only}");
+        let cached = advice(std::slice::from_ref(&library), Place::Cache);
+        let named = advice(&[library, driver], Place::Variable);
+        if wheels(Build::Cuda).is_ok() {
+            assert_eq!(cached, "run `labelvet runtime install --cuda`, or use --device cpu");
+            assert_eq!(
+                named,
+                "on a machine with an NVIDIA GPU and driver 580 or newer unset ORT_DYLIB_PATH and \
+                 run `labelvet runtime install --cuda`, or use --device cpu"
+            );
+        } else {
+            for text in [cached, named] {
+                assert!(!text.contains("runtime install"), "{text}");
+                assert!(text.contains("CUDA 13"), "{text}");
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //! One folder per wheel, `runtime/<package>-<version>`, which appears whole. Only what
 //! is not there yet is fetched, and only one process installs at a time.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::wheels::{SYSTEMS, System};
@@ -33,11 +33,7 @@ pub fn install(
     let wheels = wheels(build)?;
     let root = root(cache);
     let io = |source| RuntimeError::Io { path: root.clone(), source };
-    fs::create_dir_all(&root).map_err(io)?;
-    let lock = File::create(root.join("lock")).map_err(io)?;
-    // Held until the file is closed, also when the process dies.
-    lock.lock().map_err(io)?;
-    sweep(&root);
+    let _exclusive = packages::exclusive(&root)?;
     for (index, wheel) in wheels.iter().enumerate() {
         let folder = root.join(wheel.stem());
         // The first wheel is ONNX Runtime itself.
@@ -51,7 +47,6 @@ pub fn install(
         }
         archive.unpack(&is_needed, &folder)?;
     }
-    sweep(&root);
     usable(&root.join(wheels[0].stem()))
 }
 
@@ -107,16 +102,6 @@ fn usable(folder: &Path) -> Result<PathBuf, RuntimeError> {
     match check::version(&path) {
         Ok(_) => Ok(path),
         Err(reason) => Err(RuntimeError::Installed { path, reason }),
-    }
-}
-
-/// Deletes what a process that was killed left behind. The lock must be held.
-fn sweep(root: &Path) {
-    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with('.') {
-            // What cannot be deleted only takes room.
-            let _ = fs::remove_dir_all(entry.path());
-        }
     }
 }
 

@@ -99,8 +99,8 @@ impl Runtime {
     /// environment, in this order. Later calls use the library of the first.
     ///
     /// # Errors
-    /// Fails when no library will do, and when CUDA was asked for and something is
-    /// missing.
+    /// Fails when no library will do, and when CUDA was asked for and cannot be used. Where
+    /// it was not asked for, [`Runtime::missing`] tells why it is not used.
     pub fn load(choice: &Choice) -> Result<Runtime, RuntimeError> {
         let mut process = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = process.clone();
@@ -120,7 +120,8 @@ impl Runtime {
         };
         let device = match choice.device {
             Device::Cuda if !missing.is_empty() => {
-                return Err(RuntimeError::Cuda { library: found.library, missing });
+                let find::Found { library, place, .. } = found;
+                return Err(RuntimeError::Cuda { library, place, missing });
             }
             Device::Auto if missing.is_empty() => Device::Cuda,
             Device::Auto => Device::Cpu,
@@ -131,15 +132,23 @@ impl Runtime {
             None => process.insert(start(found)?).clone(),
         };
         let runtime = Runtime { loaded, device, missing };
-        if device == Device::Cuda {
-            // Loads the provider's library, which fails here or never.
-            runtime.session(&SessionSettings::default())?;
+        if device == Device::Cpu {
+            return Ok(runtime);
         }
-        Ok(runtime)
+        // Loads the provider's library, which fails here or never.
+        match runtime.session(&SessionSettings::default()) {
+            Ok(_) => Ok(runtime),
+            Err(error) if choice.device == Device::Cuda => Err(error),
+            Err(error) => {
+                let missing = vec![cuda::provider_fails(&error)];
+                Ok(Runtime { device: Device::Cpu, missing, ..runtime })
+            }
+        }
     }
 
     /// Loads the runtime, and installs it to the cache first if there is none that will
-    /// do: what `--install` does.
+    /// do: what `--install` does. Nothing is installed around a library that
+    /// `ORT_DYLIB_PATH` names, since that is the user's choice, nor for want of a driver.
     ///
     /// # Errors
     /// Fails as [`Runtime::load`] and [`install`] do.
@@ -148,14 +157,10 @@ impl Runtime {
         progress: crate::packages::Progress<'_>,
     ) -> Result<Runtime, RuntimeError> {
         let Some(cache) = &choice.cache else { return Runtime::load(choice) };
-        let build = match Runtime::load(choice) {
-            Err(RuntimeError::NotFound { .. }) if choice.device != Device::Cuda => Build::Cpu,
-            Err(RuntimeError::NotFound { .. }) => Build::Cuda,
-            // Without a driver the rest would be downloaded for nothing.
-            Err(RuntimeError::Cuda { missing, .. }) if !missing.iter().any(Missing::is_driver) => {
-                Build::Cuda
-            }
-            done => return done,
+        let loaded = Runtime::load(choice);
+        let Some(build) = loaded.as_ref().err().and_then(|error| helpful(error, choice.device))
+        else {
+            return loaded;
         };
         install(build, cache, progress)?;
         Runtime::load(choice)
@@ -187,11 +192,6 @@ impl Runtime {
         &self.missing
     }
 
-    /// Returns the process's environment.
-    pub fn environment(&self) -> &Environment {
-        &self.loaded.environment
-    }
-
     /// Returns the names of the execution providers that the library was built with, in
     /// its order of preference. That one is listed does not mean that it can run.
     pub fn providers(&self) -> Vec<String> {
@@ -213,10 +213,13 @@ impl Runtime {
             .with_intra_threads(settings.threads)?;
         if self.device == Device::Cuda {
             builder = builder.with_disable_cpu_fallback()?;
-            let provider = ep::CUDA::default()
+            let mut provider = ep::CUDA::default()
                 .with_arena_extend_strategy(ArenaExtendStrategy::SameAsRequested)
                 .with_cuda_graph(settings.cuda_graph)
                 .with_tf32(settings.tf32);
+            if settings.gpu_memory_mib > 0 {
+                provider = provider.with_memory_limit(settings.gpu_memory_mib << 20);
+            }
             // Registered by hand: the builder's own way goes on without a provider that fails.
             provider.register(&mut builder)?;
         }
@@ -233,6 +236,22 @@ pub struct SessionSettings {
     pub cuda_graph: bool,
     /// Lets CUDA round the factors of products to 10 bits of mantissa.
     pub tf32: bool,
+    /// Most memory that a session's arena takes on the GPU, MiB; 0 for no limit. CUDA only.
+    pub gpu_memory_mib: usize,
+}
+
+/// Returns the build whose installation helps against an error, if one does.
+fn helpful(error: &RuntimeError, device: Device) -> Option<Build> {
+    match error {
+        RuntimeError::NotFound { .. } if device == Device::Cuda => Some(Build::Cuda),
+        RuntimeError::NotFound { .. } => Some(Build::Cpu),
+        // The library that the variable names would still be the one that is used.
+        RuntimeError::Cuda { place: Place::Variable, .. } => None,
+        // Without a driver the rest would be downloaded for nothing.
+        RuntimeError::Cuda { missing, .. } if missing.iter().any(Missing::is_driver) => None,
+        RuntimeError::Cuda { .. } => Some(Build::Cuda),
+        _ => None,
+    }
 }
 
 /// Gives a checked library to `ort`.
@@ -284,6 +303,29 @@ mod tests {
         let mut builder = runtime.session(&settings).expect("a builder");
         let error = builder.commit_from_memory(b"no model").expect_err("no model");
         assert!(!error.to_string().is_empty());
+    }
+
+    #[test]
+    fn what_helps_is_installed_and_nothing_else() {
+        let nothing = RuntimeError::NotFound { looked: Vec::new() };
+        assert_eq!(helpful(&nothing, Device::Cpu), Some(Build::Cpu));
+        assert_eq!(helpful(&nothing, Device::Auto), Some(Build::Cpu));
+        assert_eq!(helpful(&nothing, Device::Cuda), Some(Build::Cuda));
+        let without = |place, file, package: Option<&str>| {
+            let (package, reason) = (package.map(String::from), "was not found".into());
+            let missing = vec![Missing { file, part_of: "CUDA 13", package, reason }];
+            let error = RuntimeError::Cuda { library: "runtime.so".into(), place, missing };
+            helpful(&error, Device::Cuda)
+        };
+        let curand = ("libcurand.so.10", Some("nvidia-curand"));
+        assert_eq!(without(Place::Cache, curand.0, curand.1), Some(Build::Cuda));
+        assert_eq!(without(Place::Python, curand.0, curand.1), Some(Build::Cuda));
+        assert_eq!(without(Place::Variable, curand.0, curand.1), None);
+        assert_eq!(without(Place::Cache, cuda::DRIVER_LIBRARY, None), None);
+        let named = RuntimeError::Named { path: "old.so".into(), reason: Unusable::NoApi };
+        assert_eq!(helpful(&named, Device::Cuda), None);
+        let refused = RuntimeError::Ort { message: "no".into() };
+        assert_eq!(helpful(&refused, Device::Cuda), None);
     }
 
     #[test]

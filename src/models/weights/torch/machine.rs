@@ -26,12 +26,16 @@ pub(super) struct Machine<'a> {
     marks: Vec<usize>,
     memo: BTreeMap<u32, Value>,
     objects: Vec<Object>,
+    /// Axes, of shapes and of strides, that tensors may still have together.
+    axes_left: usize,
 }
 
 impl<'a> Machine<'a> {
     /// Returns a machine before its first instruction.
     pub(super) fn new(bytes: &'a [u8]) -> Machine<'a> {
-        Machine { bytes, ..Machine::default() }
+        // Everything else takes a constant size an instruction, but a shape that is stored once
+        // can be recalled for every tensor. Torch writes it out, an axis in two bytes or more.
+        Machine { bytes, axes_left: bytes.len(), ..Machine::default() }
     }
 
     /// Returns what the machine has made, after its last instruction.
@@ -287,6 +291,9 @@ impl<'a> Machine<'a> {
             (Global::Namespace, []) => self.make(Object::Namespace),
             (Global::RebuildTensor, [storage, offset, shape, strides, ..]) => {
                 let view = self.view(storage, offset, shape, strides)?;
+                let axes = view.shape.len() + view.strides.len();
+                let left = self.axes_left.checked_sub(axes);
+                self.axes_left = left.ok_or_else(|| self.malformed("it repeats shapes"))?;
                 self.make(Object::View(view));
             }
             (Global::RebuildParameter, [tensor, ..]) => {

@@ -231,6 +231,22 @@ mod tests {
         assert!(error(&long).contains("too long"));
     }
 
+    /// A storage, its shape of 64 axes and the arguments of a tensor are stored, then the tensor
+    /// is made anew by every five bytes.
+    #[test]
+    fn a_shape_that_is_recalled_without_end_is_refused() {
+        let mut bytes = b"\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\n".to_vec();
+        bytes.extend(b"X\x01\x00\x00\x000NK\x01tQq\x00(");
+        bytes.extend(b"K\x01".repeat(64));
+        bytes.extend(b"tq\x01ctorch._utils\n_rebuild_tensor_v2\nq\x02(h\x00K\x00h\x01h\x01tq\x03");
+        let loads =
+            |tensors: usize| load(&[&bytes, &b"h\x02h\x03R".repeat(tensors)[..], b"."].concat());
+        let Object::View(view) = &loads(1).unwrap().objects[4] else { panic!("a tensor") };
+        assert_eq!(view.shape.len(), 64);
+        let Err(error) = loads(100_000) else { panic!("100 MB of axes") };
+        assert!(error.to_string().contains("it repeats shapes"), "{error}");
+    }
+
     #[test]
     fn endless_pickles_are_given_up() {
         let mut bytes = vec![0x80, 2];

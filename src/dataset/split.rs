@@ -1,0 +1,408 @@
+//! Which images a model learns from, and which it is judged by.
+//!
+//! Takes a dataset and a way to divide it; gives the part of each labelled image. Frames that
+//! are neighbours in time look alike, so that a random division would judge a model by what
+//! it has nearly seen: whole videos are held out, or a block of time with a gap around it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use super::Dataset;
+use crate::stats::random::SplitMix64;
+
+/// Videos from which on whole ones are held out.
+const MIN_VIDEOS: usize = 3;
+
+/// What an image is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// A model learns from it.
+    Train,
+    /// A model is judged by it.
+    Test,
+    /// Neither: it lies too close in time to images of the other part.
+    Gap,
+}
+
+impl Part {
+    /// Every part.
+    pub const ALL: [Part; 3] = [Part::Train, Part::Test, Part::Gap];
+
+    /// Returns the word that files use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Train => "train",
+            Part::Test => "test",
+            Part::Gap => "gap",
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Part, String> {
+        let found = Part::ALL.into_iter().find(|part| part.name() == word);
+        found.ok_or_else(|| format!("expected train, test or gap, found `{word}`"))
+    }
+}
+
+/// How images are divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// As the dataset says itself.
+    Dataset,
+    /// Whole videos are held out.
+    Video,
+    /// A block of time of each video is held out.
+    Block,
+}
+
+impl By {
+    /// Returns the way that suits a dataset: its own division where it has one, whole videos
+    /// where there are three or more, else a block of time.
+    pub fn suitable(dataset: &Dataset) -> By {
+        if own(dataset).is_some() {
+            By::Dataset
+        } else if by_video(dataset).len() >= MIN_VIDEOS {
+            By::Video
+        } else {
+            By::Block
+        }
+    }
+
+    /// Returns the word that files and options use.
+    pub fn name(self) -> &'static str {
+        match self {
+            By::Dataset => "dataset",
+            By::Video => "video",
+            By::Block => "block",
+        }
+    }
+}
+
+/// Settings of a division.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SplitSettings {
+    /// The way.
+    pub by: By,
+    /// Share of the labelled images that is held out, above 0 and below 1.
+    pub test_share: f64,
+    /// Labelled images that are left out on each side of a block.
+    pub gap: usize,
+    /// Seed that chooses videos, or where a block begins.
+    pub seed: u64,
+}
+
+impl SplitSettings {
+    /// Share that is held out where nothing else is asked for.
+    pub const TEST_SHARE: f64 = 0.2;
+    /// Gap where nothing else is asked for.
+    pub const GAP: usize = 2;
+
+    /// Returns the settings that suit a dataset.
+    pub fn suitable(dataset: &Dataset, seed: u64) -> SplitSettings {
+        let by = By::suitable(dataset);
+        SplitSettings { by, test_share: Self::TEST_SHARE, gap: Self::GAP, seed }
+    }
+}
+
+/// The parts of a dataset's images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// One entry per [`Dataset::images`]; `None` for an image that is in no part, as one
+    /// without labels.
+    pub parts: Vec<Option<Part>>,
+}
+
+impl Split {
+    /// Returns the images of a part, in the dataset's order.
+    pub fn images(&self, part: Part) -> Vec<u32> {
+        let of_part = |&(_, found): &(usize, &Option<Part>)| *found == Some(part);
+        self.parts.iter().enumerate().filter(of_part).map(|(image, _)| image as u32).collect()
+    }
+
+    /// Returns the number of images of a part.
+    pub fn count(&self, part: Part) -> usize {
+        self.parts.iter().filter(|&&found| found == Some(part)).count()
+    }
+}
+
+/// Why a dataset cannot be divided.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SplitError {
+    /// Fewer labelled images than parts.
+    #[error(
+        "a dataset is divided into train and test where it has 2 labelled images or more; this one has {found}"
+    )]
+    TooFew {
+        /// Labelled images that were found.
+        found: usize,
+    },
+    /// It has no division of its own.
+    #[error("the dataset names no split that is for training beside one that is not")]
+    NoOwn,
+    /// It has one video only.
+    #[error("whole videos can be held out where there are 2 or more; this dataset has {found}")]
+    TooFewVideos {
+        /// Videos with labelled images.
+        found: usize,
+    },
+    /// The share is none.
+    #[error("the share of test images is above 0 and below 1, not {0}")]
+    Share(String),
+}
+
+/// Divides a dataset. Needs [`Dataset::sort`].
+///
+/// # Errors
+/// [`SplitError`] where a part would stay empty.
+pub fn split(dataset: &Dataset, settings: &SplitSettings) -> Result<Split, SplitError> {
+    let share = settings.test_share;
+    if !(share > 0.0 && share < 1.0) {
+        return Err(SplitError::Share(share.to_string()));
+    }
+    let videos = by_video(dataset);
+    let labelled: usize = videos.values().map(Vec::len).sum();
+    if labelled < 2 {
+        return Err(SplitError::TooFew { found: labelled });
+    }
+    let mut parts = vec![None; dataset.images.len()];
+    match settings.by {
+        By::Dataset => {
+            let of_split = own(dataset).ok_or(SplitError::NoOwn)?;
+            for image in videos.into_values().flatten() {
+                let split = dataset.images[image as usize].split;
+                parts[image as usize] = split.and_then(|split| of_split[usize::from(split)]);
+            }
+        }
+        By::Video => {
+            if videos.len() < 2 {
+                return Err(SplitError::TooFewVideos { found: videos.len() });
+            }
+            hold_out_videos(&videos, settings, labelled, &mut parts);
+        }
+        By::Block => hold_out_blocks(&videos, settings, &mut parts),
+    }
+    Ok(Split { parts })
+}
+
+/// Returns the labelled images of each video in the order of time: of frame numbers, and of
+/// paths where there are none. Images without a video are one by themselves.
+fn by_video(dataset: &Dataset) -> BTreeMap<Option<u32>, Vec<u32>> {
+    let ranges = dataset.instances_by_image();
+    let mut videos: BTreeMap<Option<u32>, Vec<u32>> = BTreeMap::new();
+    for (index, image) in dataset.images.iter().enumerate() {
+        if image.file.is_some() && (image.class.is_some() || !ranges[index].is_empty()) {
+            videos.entry(image.video).or_default().push(index as u32);
+        }
+    }
+    for images in videos.values_mut() {
+        images.sort_by_key(|&image| (dataset.images[image as usize].frame, image));
+    }
+    videos
+}
+
+/// Returns the part of each of the dataset's own splits: what is named for training, and what
+/// is named for tests or validation; `None` unless both have images.
+fn own(dataset: &Dataset) -> Option<Vec<Option<Part>>> {
+    let of_name = |name: &String| match name.as_str() {
+        "train" | "training" => Some(Part::Train),
+        "test" | "testing" | "val" | "valid" | "validation" | "minival" | "dev" | "eval" => {
+            Some(Part::Test)
+        }
+        _ => None,
+    };
+    let mut parts: Vec<Option<Part>> = dataset.splits.iter().map(of_name).collect();
+    // A validation split beside a test split stays out of both.
+    if dataset.splits.iter().any(|name| name == "test") {
+        for (name, part) in dataset.splits.iter().zip(&mut parts) {
+            if *part == Some(Part::Test) && name != "test" {
+                *part = None;
+            }
+        }
+    }
+    let has = |wanted| {
+        let splits = dataset.images.iter().filter_map(|image| image.split);
+        splits.into_iter().any(|split| parts[usize::from(split)] == Some(wanted))
+    };
+    (has(Part::Train) && has(Part::Test)).then_some(parts)
+}
+
+/// Holds out videos, drawn by the seed, until the share is reached as nearly as may be; one at
+/// least, never all.
+fn hold_out_videos(
+    videos: &BTreeMap<Option<u32>, Vec<u32>>,
+    settings: &SplitSettings,
+    labelled: usize,
+    parts: &mut [Option<Part>],
+) {
+    let wanted = settings.test_share * labelled as f64;
+    let mut order: Vec<&Vec<u32>> = videos.values().collect();
+    SplitMix64::named("split", settings.seed).shuffle(&mut order);
+    let mut held = 0;
+    let (mut test, mut train): (Vec<&Vec<u32>>, Vec<&Vec<u32>>) = (Vec::new(), Vec::new());
+    for images in order {
+        let distance = |count: usize| (count as f64 - wanted).abs();
+        if distance(held + images.len()) < distance(held) {
+            held += images.len();
+            test.push(images);
+        } else {
+            train.push(images);
+        }
+    }
+    // Where all videos are longer than twice the share, the shortest is held out.
+    if test.is_empty() {
+        let shortest = (0..train.len()).min_by_key(|&at| train[at].len());
+        test.extend(shortest.map(|at| train.remove(at)));
+    }
+    if train.is_empty() {
+        let longest = (0..test.len()).max_by_key(|&at| test[at].len());
+        train.extend(longest.map(|at| test.remove(at)));
+    }
+    for (part, videos) in [(Part::Test, test), (Part::Train, train)] {
+        for &image in videos.into_iter().flatten() {
+            parts[image as usize] = Some(part);
+        }
+    }
+}
+
+/// Holds out a block of each video's labelled images, in the order of time, with a gap on both
+/// sides. A video of one image is learnt from.
+fn hold_out_blocks(
+    videos: &BTreeMap<Option<u32>, Vec<u32>>,
+    settings: &SplitSettings,
+    parts: &mut [Option<Part>],
+) {
+    for (video, images) in videos {
+        let name = video.map_or_else(|| "split".to_owned(), |video| format!("split/{video}"));
+        let mut random = SplitMix64::named(&name, settings.seed);
+        let block = block(images.len(), settings, &mut random);
+        for (at, &image) in images.iter().enumerate() {
+            let near = block.start.saturating_sub(settings.gap)..block.end + settings.gap;
+            let part = match at {
+                at if block.contains(&at) => Part::Test,
+                at if !block.is_empty() && near.contains(&at) => Part::Gap,
+                _ => Part::Train,
+            };
+            parts[image as usize] = Some(part);
+        }
+    }
+}
+
+/// Returns which of `count` images in the order of time are held out. Some stay to learn from
+/// even where the gap would take them all.
+fn block(count: usize, settings: &SplitSettings, random: &mut SplitMix64) -> Range<usize> {
+    if count < 2 {
+        return 0..0;
+    }
+    let length = ((settings.test_share * count as f64).round() as usize).clamp(1, count - 1);
+    let most = count - length;
+    // A block in the middle of few images would leave none beside its gaps.
+    let start = if most <= 2 * settings.gap { 0 } else { random.below(most as u64 + 1) as usize };
+    start..start + length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Image;
+
+    /// Videos of so many labelled frames each.
+    fn dataset(videos: &[usize]) -> Dataset {
+        let mut dataset = Dataset::default();
+        for (video, &frames) in videos.iter().enumerate() {
+            dataset.videos.push(format!("v{video}"));
+            dataset.images.extend((0..frames).map(|frame| Image {
+                path: format!("v{video}/img{frame:04}.png"),
+                file: Some("x".into()),
+                video: Some(video as u32),
+                frame: Some(frame as u64),
+                class: Some(0),
+                ..Image::default()
+            }));
+        }
+        dataset
+    }
+
+    fn counts(split: &Split) -> [usize; 3] {
+        Part::ALL.map(|part| split.count(part))
+    }
+
+    #[test]
+    fn a_block_of_time_has_a_gap_on_both_sides() {
+        let dataset = dataset(&[100]);
+        let mut starts = std::collections::BTreeSet::new();
+        for seed in 0..20 {
+            let split = split(&dataset, &SplitSettings::suitable(&dataset, seed)).expect("parts");
+            let test = split.images(Part::Test);
+            assert_eq!(test.len(), 20);
+            assert_eq!(test[19] - test[0], 19, "one block");
+            for &image in &split.images(Part::Train) {
+                assert!(test.iter().all(|&other| other.abs_diff(image) > 2), "a gap of 2");
+            }
+            assert!((2..=4).contains(&split.count(Part::Gap)));
+            starts.insert(test[0]);
+        }
+        assert!(starts.len() > 10, "the seed moves the block");
+    }
+
+    #[test]
+    fn whole_videos_are_held_out_where_there_are_three() {
+        let dataset = dataset(&[30, 10, 20, 40]);
+        for seed in 0..20 {
+            let settings = SplitSettings::suitable(&dataset, seed);
+            assert_eq!(settings.by, By::Video);
+            let split = split(&dataset, &settings).expect("parts");
+            let mut of_video: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            for (image, part) in dataset.images.iter().zip(&split.parts) {
+                of_video.entry(image.video).or_default().push(*part);
+            }
+            assert!(of_video.values().all(|parts| parts.iter().all(|part| *part == parts[0])));
+            let [train, test, gap] = counts(&split);
+            assert!(train > 0 && (10..=50).contains(&test) && gap == 0, "{train} {test}");
+        }
+    }
+
+    #[test]
+    fn few_images_still_have_both_parts() {
+        for count in 2..12 {
+            let dataset = dataset(&[count]);
+            for seed in 0..5 {
+                let split = split(&dataset, &SplitSettings::suitable(&dataset, seed));
+                let [train, test, _] = counts(&split.expect("parts"));
+                assert!(test >= 1 && (train >= 1 || count <= 3), "{count}: {train} {test}");
+            }
+        }
+        for videos in [&[1, 9][..], &[9, 1], &[50, 50]] {
+            let dataset = dataset(videos);
+            let settings = SplitSettings { by: By::Video, ..SplitSettings::suitable(&dataset, 1) };
+            let [train, test, _] = counts(&split(&dataset, &settings).expect("parts"));
+            assert!(train > 0 && test > 0, "{videos:?}");
+        }
+        let one = dataset(&[1]);
+        let settings = SplitSettings::suitable(&one, 0);
+        assert_eq!(split(&one, &settings), Err(SplitError::TooFew { found: 1 }));
+    }
+
+    #[test]
+    fn a_datasets_own_split_counts() {
+        let mut dataset = dataset(&[10]);
+        dataset.splits = ["train", "valid", "test"].map(str::to_owned).to_vec();
+        for (at, image) in dataset.images.iter_mut().enumerate() {
+            image.split = Some(if at < 6 { 0 } else { 1 + (at % 2) as u16 });
+        }
+        let settings = SplitSettings::suitable(&dataset, 0);
+        assert_eq!(settings.by, By::Dataset);
+        let split = split(&dataset, &settings).expect("parts");
+        assert_eq!(counts(&split), [6, 2, 0], "validation is in neither part");
+    }
+}
