@@ -1,6 +1,7 @@
 //! Time and memory of training steps of a pose model, printed as one line of JSON.
 //!
-//! `cargo bench --bench step -- MODEL TRUNK BATCH HEIGHT WIDTH STEPS [stock|custom]`, on the
+//! `cargo bench --bench step -- MODEL TRUNK BATCH HEIGHT WIDTH STEPS [stock|custom [off|blocks]]`:
+//! custom operators or not, blocks of the network computed again or not. It runs on the
 //! device that the variable `DEVICE` names, `cpu` or `cuda`, with the runtime in the cache that
 //! `LABELVET_CACHE` names or another that labelvet finds. A script beside it,
 //! `benches/step_torch.py`, times the same in PyTorch on the CPU.
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use labelvet::models::{Depth, Model, PoseModel, Regularisation, Trunk};
-use labelvet::onnx::{CustomOperators, Encoding, Provider};
+use labelvet::onnx::{Checkpointing, CustomOperators, Encoding, Provider};
 use labelvet::train::forward::NormStatistics;
 use labelvet::train::loss::PoseLossSettings;
 use labelvet::train::pose::{PoseTraining, pose_forward};
@@ -46,6 +47,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         trunk_rate: 1.0,
         head_rate: 1.0,
     };
+    let checkpointing = match word(7, "off").as_str() {
+        "blocks" => Checkpointing::Blocks,
+        _ => Checkpointing::Off,
+    };
     let device = std::env::var("DEVICE").map_or(Ok(Device::Cpu), |name| name.parse())?;
     let choice = Choice { device, cache: std::env::var_os("LABELVET_CACHE").map(PathBuf::from) };
     let runtime = Runtime::load(&choice)?;
@@ -60,6 +65,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         clipping: Clipping::Norm,
         average: Average::Off,
         accumulation: Accumulation::Off,
+        checkpointing,
         statistics_momentum: 0.1,
     };
     let threads = std::env::var("THREADS").map_or(Ok(2), |text| text.parse())?;

@@ -1,17 +1,23 @@
 //! Writes the graphs of a pose model's training as ONNX files, as CUDA runs them.
 //!
-//! `cargo run --release --example graphs -- DIR MODEL BATCH HEIGHT WIDTH [--half]` writes into
-//! DIR, which is made: `pass.onnx` (forward, loss, backward), `update.onnx` (norm, clipping,
-//! AdamW, running statistics), and what only some trainings run: `accumulate.onnx`,
-//! `clip.onnx` (adaptive) and `norms.onnx`. They are for looking at, and for
-//! `fixtures/cuda/check.py`. Needs no ONNX Runtime.
+//! `cargo run --release --example graphs -- DIR MODEL BATCH HEIGHT WIDTH [--half] [--blocks]
+//! [--trunk=stage4]` writes into DIR, which is made: `pass.onnx` (forward, loss, backward),
+//! `update.onnx` (norm, clipping, AdamW, running statistics), and what only some trainings run:
+//! `accumulate.onnx`, `clip.onnx` (adaptive) and `norms.onnx`. They are for looking at, and for
+//! `fixtures/cuda/check.py`. With `--blocks` the blocks of the network are computed again in the
+//! backward pass. Prints what has to live from the forward to the backward pass. Needs no ONNX
+//! Runtime.
+
+#![expect(clippy::print_stdout, reason = "prints what it counts")]
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
 use labelvet::models::{Depth, PoseModel, Regularisation, Trunk};
-use labelvet::onnx::{Encoding, Graph, Precision, Provider, encode};
+use labelvet::onnx::{
+    Checkpointing, Encoding, Graph, Node, Precision, Provider, encode, kept_bytes,
+};
 use labelvet::train::forward::NormStatistics;
 use labelvet::train::layout::Layout;
 use labelvet::train::loss::PoseLossSettings;
@@ -28,13 +34,17 @@ const KEYPOINTS: usize = 12;
 fn main() -> Result<(), Box<dyn Error>> {
     let (options, words): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|word| word.starts_with("--"));
-    let half = options.iter().any(|option| option == "--half");
+    let has = |name: &str| options.iter().any(|option| option == name);
+    let depth = options.iter().find_map(|option| option.strip_prefix("--trunk="));
+    let checkpointing = if has("--blocks") { Checkpointing::Blocks } else { Checkpointing::Off };
     let [folder, architecture, batch, height, width] = words.as_slice() else {
-        return Err("expected DIR MODEL BATCH HEIGHT WIDTH [--half]".into());
+        return Err(
+            "expected DIR MODEL BATCH HEIGHT WIDTH [--half] [--blocks] [--trunk=stageN]".into()
+        );
     };
-    let precision = if half { Precision::Half } else { Precision::Full };
+    let precision = if has("--half") { Precision::Half } else { Precision::Full };
     let encoding = Encoding { precision, ..Encoding::plain(Provider::Cuda) };
-    let trunk = Trunk::new(architecture.parse()?, Depth::All);
+    let trunk = Trunk::new(architecture.parse()?, depth.map_or(Ok(Depth::All), str::parse)?);
     let training = PoseTraining {
         model: PoseModel { trunk, keypoints: KEYPOINTS },
         batch: batch.parse()?,
@@ -47,7 +57,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         head_rate: 1.0,
     };
     let (mut forward, _) = pose_forward(&training)?;
-    let pass = pass_graph(&mut forward)?.clone();
+    let nodes = forward.graph.nodes().len();
+    let between = between(&forward.graph);
+    let pass = pass_graph(&mut forward, checkpointing)?.clone();
+    let mib = |bytes: usize| bytes as f64 / (1 << 20) as f64;
+    let kept = kept_bytes(&pass, nodes);
+    println!("kept from the forward to the backward pass: {:.0} MiB", mib(kept));
+    if checkpointing == Checkpointing::Off {
+        let more = mib(kept + between);
+        println!("with what lies between normalisations and their activations: {more:.0} MiB");
+    }
     let shape = |value| pass.shape(value).to_vec();
     let layout = Layout::new(forward.trained.iter().map(|t| (t.name.clone(), shape(t.value))));
     let means = Layout::new(forward.tracked.iter().map(|t| (t.mean_name.clone(), shape(t.mean))));
@@ -72,4 +91,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::write(Path::new(folder).join(format!("{name}.onnx")), encode(&graph, &encoding)?)?;
     }
     Ok(())
+}
+
+/// Returns the bytes of what lies between batch normalisations and their activations, which no
+/// graph keeps.
+fn between(graph: &Graph) -> usize {
+    let has_both = |node: &&Node| {
+        let text = format!("{:?}", node.operator);
+        text.starts_with("BatchNormTrain ") && !text.contains("Identity")
+    };
+    let bytes = |node: &Node| size_of::<f32>() * graph.tensor(node.outputs[0]).volume();
+    graph.nodes().iter().filter(has_both).map(bytes).sum()
 }

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use labelvet::models::{Depth, PoseModel, Regularisation, Trunk};
 use labelvet::onnx::cuda::{Kernels, computed_types};
-use labelvet::onnx::{DType, Encoding, Graph, Precision, Provider, TensorType, lower};
+use labelvet::onnx::{
+    Checkpointing, DType, Encoding, Graph, Precision, Provider, TensorType, lower,
+};
 use labelvet::train::forward::NormStatistics;
 use labelvet::train::layout::Layout;
 use labelvet::train::loss::PoseLossSettings;
@@ -49,17 +51,20 @@ fn layout() -> Layout {
 fn graphs() -> Vec<(String, Graph)> {
     let mut graphs = Vec::new();
     let models = [
-        ("tf_efficientnet_lite0", NormStatistics::Batch),
-        ("efficientnet_b0", NormStatistics::Batch),
-        ("efficientnet_b3", NormStatistics::Batch),
-        ("tf_efficientnet_b0", NormStatistics::Frozen),
-        ("resnet50", NormStatistics::Batch),
+        ("tf_efficientnet_lite0", NormStatistics::Batch, Checkpointing::Off),
+        ("efficientnet_b0", NormStatistics::Batch, Checkpointing::Off),
+        ("efficientnet_b0", NormStatistics::Batch, Checkpointing::Blocks),
+        ("efficientnet_b3", NormStatistics::Batch, Checkpointing::Off),
+        ("tf_efficientnet_b0", NormStatistics::Frozen, Checkpointing::Off),
+        ("tf_efficientnet_b0", NormStatistics::Frozen, Checkpointing::Blocks),
+        ("resnet50", NormStatistics::Batch, Checkpointing::Off),
+        ("resnet50", NormStatistics::Batch, Checkpointing::Blocks),
     ];
-    for (architecture, statistics) in models {
+    for (architecture, statistics, checkpointing) in models {
         let training = pose_training(architecture, statistics);
         let (mut forward, _) = pose_forward(&training).expect("a forward pass");
-        let graph = pass_graph(&mut forward).expect("a backward pass").clone();
-        graphs.push((format!("{architecture}, {statistics:?}"), graph));
+        let graph = pass_graph(&mut forward, checkpointing).expect("a backward pass").clone();
+        graphs.push((format!("{architecture}, {statistics:?}, {checkpointing:?}"), graph));
     }
     let statistics = Some(StatisticsSettings { len: 16384, momentum: 0.1, epsilon: 1e-5 });
     let rows = layout().rows();
@@ -113,7 +118,7 @@ fn what_cuda_does_not_run_is_found() {
 fn half_precision_computes_products_in_half_and_nothing_else() {
     let training = pose_training("efficientnet_b0", NormStatistics::Batch);
     let (mut forward, _) = pose_forward(&training).expect("a forward pass");
-    let graph = pass_graph(&mut forward).expect("a backward pass");
+    let graph = pass_graph(&mut forward, Checkpointing::Off).expect("a backward pass");
     let encoding = Encoding { precision: Precision::Half, ..Encoding::plain(Provider::Cuda) };
     let lowered = lower(graph, &encoding).expect("a lowering");
     let mut by_operator: BTreeMap<&str, BTreeSet<DType>> = BTreeMap::new();

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use labelvet::models::{Depth, Model, PoseModel, Regularisation, Trunk};
 use labelvet::onnx::ops::LookAhead;
-use labelvet::onnx::{CustomOperators, Encoding, Provider};
+use labelvet::onnx::{Checkpointing, CustomOperators, Encoding, Provider};
 use labelvet::train::forward::NormStatistics;
 use labelvet::train::loss::PoseLossSettings;
 use labelvet::train::pose::{PoseTraining, pose_forward};
@@ -46,8 +46,44 @@ fn losses_follow_pytorch() {
     }
 }
 
-fn follow(runtime: &Runtime, name: &str, reference: &Json, custom: CustomOperators) {
-    let trunk = Trunk::new("tf_efficientnet_lite0".parse().expect("a name"), Depth::Stage(4));
+/// What enters a block is all that is kept of it, and the gradients are the same bits.
+#[test]
+fn computing_blocks_again_changes_no_gradient() {
+    let Some(runtime) = loaded() else { return };
+    for (name, depth) in
+        [("tf_efficientnet_lite0", Depth::Stage(4)), ("efficientnet_b0", Depth::All)]
+    {
+        for custom in [CustomOperators::Avoid, CustomOperators::Use] {
+            let trunk = Trunk::new(name.parse().expect("a name"), depth);
+            let gradients = |checkpointing: Checkpointing| -> Vec<(String, Vec<u32>)> {
+                let settings =
+                    TrainerSettings { checkpointing, ..settings(custom, Optimiser::sgd()) };
+                let mut trainer = trainer(&runtime, trunk, 0.0, &settings);
+                feed(&mut trainer, 0);
+                trainer.pass().expect("a pass");
+                let names: Vec<String> =
+                    trainer.layout().places().iter().map(|place| place.name.clone()).collect();
+                let bits = |name: &str| {
+                    let found = trainer.vector("gradients", name).expect("a gradient");
+                    found.into_iter().map(f32::to_bits).collect()
+                };
+                names.into_iter().map(|name| (name.clone(), bits(&name))).collect()
+            };
+            let all = gradients(Checkpointing::Off);
+            for (kept, again) in all.iter().zip(gradients(Checkpointing::Blocks)) {
+                assert!(*kept == again, "{name}, {custom:?}: {}", kept.0);
+            }
+        }
+    }
+}
+
+/// Returns a trainer of a pose model with the reference's first weights.
+fn trainer(
+    runtime: &Runtime,
+    trunk: Trunk,
+    weight_decay: f32,
+    settings: &TrainerSettings,
+) -> Trainer {
     let model = PoseModel { trunk, keypoints: KEYPOINTS };
     let training = PoseTraining {
         model,
@@ -56,30 +92,41 @@ fn follow(runtime: &Runtime, name: &str, reference: &Json, custom: CustomOperato
         statistics: NormStatistics::Batch,
         regularisation: Regularisation::NONE,
         loss: PoseLossSettings::default(),
-        weight_decay: number(&reference["weight_decay"]) as f32,
+        weight_decay,
         trunk_rate: 1.0,
         head_rate: 1.0,
     };
     let (forward, _) = pose_forward(&training).expect("a forward pass");
-    let settings = TrainerSettings {
+    let sessions = Sessions::new(runtime, SessionSettings::default());
+    let mut trainer = Trainer::new(&sessions, forward, settings).expect("a trainer");
+    for (tensor, shape) in model.inventory().expect("a model").tensors() {
+        trainer.set(&tensor, &weights(&tensor, &shape)).expect("a tensor");
+    }
+    trainer
+}
+
+fn settings(custom: CustomOperators, optimiser: Optimiser) -> TrainerSettings {
+    TrainerSettings {
         encoding: Encoding { custom, ..Encoding::plain(Provider::Cpu) },
-        optimiser: match name {
-            "adamw" => Optimiser::adam_w(),
-            "adam" => Optimiser::adam(),
-            "sgd" => Optimiser::sgd(),
-            _ => Optimiser::Sgd { momentum: 0.9, look_ahead: LookAhead::Nesterov },
-        },
+        optimiser,
         clipping: Clipping::Norm,
         average: Average::Off,
         accumulation: Accumulation::Off,
+        checkpointing: Checkpointing::Off,
         statistics_momentum: 0.1,
-    };
-    let sessions = Sessions::new(runtime, SessionSettings::default());
-    let mut trainer = Trainer::new(&sessions, forward, &settings).expect("a trainer");
-    let inventory = model.inventory().expect("a model");
-    for (tensor, shape) in inventory.tensors() {
-        trainer.set(&tensor, &weights(&tensor, &shape)).expect("a tensor");
     }
+}
+
+fn follow(runtime: &Runtime, name: &str, reference: &Json, custom: CustomOperators) {
+    let optimiser = match name {
+        "adamw" => Optimiser::adam_w(),
+        "adam" => Optimiser::adam(),
+        "sgd" => Optimiser::sgd(),
+        _ => Optimiser::Sgd { momentum: 0.9, look_ahead: LookAhead::Nesterov },
+    };
+    let trunk = Trunk::new("tf_efficientnet_lite0".parse().expect("a name"), Depth::Stage(4));
+    let weight_decay = number(&reference["weight_decay"]) as f32;
+    let mut trainer = trainer(runtime, trunk, weight_decay, &settings(custom, optimiser));
 
     let (losses, norms) = (numbers(&reference["losses"]), numbers(&reference["norms"]));
     assert_eq!((losses.len(), norms.len()), (STEPS, STEPS));

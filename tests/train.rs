@@ -110,6 +110,23 @@ fn a_run_leaves_a_model_and_all_that_is_needed_to_repeat_it() {
         .collect();
     assert!(parts.is_empty(), "{parts:?}");
 
+    let said = |words: &[&str]| {
+        let output = command(words).output().expect("the command starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("results are UTF-8")
+    };
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let images = example().join("labeled-data");
+    let (run_path, images) = (path("run"), images.to_str().expect("UTF-8"));
+    for (name, device) in [("found.csv", "cpu"), ("found.parquet", "auto")] {
+        said(&["predict", &run_path, images, "--out", &path(name), "--device", device]);
+    }
+    let rows = fs::read_to_string(path("found.csv")).expect("a table").lines().count();
+    assert_eq!((rows, table(path("found.parquet").as_ref()).height()), (3 + 93, 93 * 17));
+    let numbers = said(&["eval", &run_path, "--out", &path("eval")]);
+    assert!(numbers.contains("test: "), "{numbers}");
+    assert!(folder.path().join("eval/report.html").is_file());
+
     let message = refusal(&train(&run, &SMALL));
     assert!(message.contains("not empty"), "{message}");
     let message = refusal(&train(&run, &["--resume"]));
@@ -162,6 +179,24 @@ fn a_killed_run_goes_on_bit_for_bit() {
         (timeless, table(&run.join("samples.parquet")), table(&run.join("probe.parquet")))
     });
     assert!(a.0.equals(&b.0) && a.1.equals(&b.1) && a.2.equals(&b.2), "the records differ");
+}
+
+#[test]
+fn a_ladder_grows_data_rung_by_rung() {
+    if onnx_runtime().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("ladder");
+    trained(&out, &[&SMALL[..], &["--ladder", "--steps", "3"]].concat());
+    let ladder = json(&out.join("ladder.json"));
+    let rungs = ladder["rungs"].as_array().expect("rungs");
+    let images: Vec<_> = rungs.iter().map(|rung| rung["images"].as_u64()).collect();
+    assert_eq!(images[..2], [Some(16), Some(64)]);
+    for rung in rungs {
+        assert_eq!(rung["stable"], true, "{rung}");
+        assert!(out.join(rung["run"].as_str().expect("a name")).join("model.onnx").is_file());
+    }
 }
 
 #[test]

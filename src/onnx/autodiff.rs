@@ -3,6 +3,7 @@
 //! Takes a loss of one value and the values to differentiate by; gives their gradients. Walks
 //! the nodes backwards once; each operator states its own gradient in the same language.
 
+use super::checkpointing::{Checkpointing, Repeats};
 use super::graph::{Graph, GraphError, Node, Origin, Value};
 use super::operator::Step;
 use super::shape::TensorType;
@@ -21,11 +22,26 @@ pub fn gradients(
     loss: Value,
     by: &[Value],
 ) -> Result<Vec<Option<Value>>, GraphError> {
+    checkpointed_gradients(graph, loss, by, Checkpointing::Off)
+}
+
+/// Does what [`gradients`] does, and chooses what the backward pass computes again. The
+/// gradients are the same, bit for bit.
+///
+/// # Errors
+/// Those of [`gradients`].
+pub fn checkpointed_gradients(
+    graph: &mut Graph,
+    loss: Value,
+    by: &[Value],
+    checkpointing: Checkpointing,
+) -> Result<Vec<Option<Value>>, GraphError> {
     let tensor: TensorType = graph.tensor(loss).clone();
     if tensor.volume() != 1 {
         return Err(GraphError::NotScalar(tensor));
     }
     let needed = depends_on(graph, by);
+    let mut repeats = Repeats::new(graph, by, checkpointing);
     let mut sums: Vec<Option<Value>> = vec![None; graph.len()];
     sums[loss.0] = Some(graph.constant(&tensor.shape, vec![1.0]));
 
@@ -33,15 +49,12 @@ pub fn gradients(
         let node: Node = graph.nodes()[index].clone();
         let gradients: Vec<_> = node.outputs.iter().map(|value| sums[value.0]).collect();
         let wanted: Vec<bool> = node.inputs.iter().map(|value| needed[value.0]).collect();
-        if gradients.iter().all(Option::is_none) || !wanted.contains(&true) {
+        let Some(&gradient) = gradients.iter().flatten().next().filter(|_| wanted.contains(&true))
+        else {
             continue;
-        }
-        let step = Step {
-            inputs: node.inputs.clone(),
-            outputs: node.outputs.clone(),
-            gradients,
-            wanted: wanted.clone(),
         };
+        let [inputs, outputs] = repeats.of(graph, &node, gradient)?;
+        let step = Step { inputs, outputs, gradients, wanted: wanted.clone() };
         let scope = format!("{}.grad", node.scope);
         let found = graph
             .scoped(scope.trim_start_matches('.'), |graph| node.operator.gradient(graph, &step));

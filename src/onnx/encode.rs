@@ -149,7 +149,8 @@ pub fn encode(graph: &Graph, encoding: &Encoding) -> Result<Vec<u8>, GraphError>
     Ok(lower(graph, encoding)?.to_bytes())
 }
 
-fn needed_nodes(graph: &Graph) -> Vec<bool> {
+/// Says of each node whether an output of the graph needs it.
+pub(super) fn needed_nodes(graph: &Graph) -> Vec<bool> {
     let mut needed = vec![false; graph.nodes().len()];
     let mut wanted = vec![false; graph.len()];
     for (_, value) in graph.outputs() {

@@ -211,6 +211,22 @@ impl Graph {
         Ok(self.add_node(operator, inputs)?[0])
     }
 
+    /// Adds a node once more, with other inputs of the same types, and returns its outputs.
+    pub(super) fn repeat(&mut self, node: &Node, inputs: &[Value]) -> Vec<Value> {
+        let index = self.nodes.len();
+        let types: Vec<TensorType> = node.outputs.iter().map(|v| self.tensor(*v).clone()).collect();
+        let outputs: Vec<Value> =
+            types.into_iter().map(|tensor| self.value(tensor, Origin::Node(index))).collect();
+        let scope = self.scope.join(".");
+        self.nodes.push(Node {
+            operator: Rc::clone(&node.operator),
+            inputs: inputs.to_vec(),
+            outputs: outputs.clone(),
+            scope,
+        });
+        outputs
+    }
+
     /// Returns the type of a value.
     pub fn tensor(&self, value: Value) -> &TensorType {
         &self.values[value.0].tensor

@@ -22,6 +22,7 @@
 //! ```
 
 mod autodiff;
+mod checkpointing;
 pub mod cuda;
 mod dropout;
 mod elementwise;
@@ -35,7 +36,8 @@ pub mod ops;
 mod proto;
 mod shape;
 
-pub use autodiff::gradients;
+pub use autodiff::{checkpointed_gradients, gradients};
+pub use checkpointing::{Checkpointing, kept_bytes};
 pub use dropout::{Dropped, Mask};
 pub use emit::{Emit, Keep};
 pub use encode::{CustomOperators, Encoding, Precision, encode, lower};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::models::{Architecture, Depth, ModelError};
+use crate::onnx::Checkpointing;
 
 use super::data::{Sampling, Shape, Unlabelled};
 use super::forward::NormStatistics;
@@ -59,6 +60,9 @@ pub struct ModelSettings {
     pub statistics: NormStatistics,
     /// Share of a new batch in running statistics.
     pub statistics_momentum: f32,
+    /// Whether blocks are computed again in the backward pass, which saves memory and costs
+    /// time.
+    pub recompute: Checkpointing,
     /// Whether convolutions are computed in half precision; CUDA only.
     pub half_precision: bool,
     /// Greatest rate at which a block's branch is left out, 0 to below 1.

@@ -9,7 +9,7 @@ use super::error::StepError;
 use super::loss::Losses;
 use super::state::{batch_name, gradient_name, inverse_name};
 use crate::models::{Interface, Mode, Regularisation};
-use crate::onnx::{Graph, Mask, TensorType, Value, gradients};
+use crate::onnx::{Checkpointing, Graph, Mask, TensorType, Value, checkpointed_gradients};
 
 /// Masks that are drawn anew for each pass.
 pub type Masks = Vec<Mask>;
@@ -166,9 +166,12 @@ pub struct Forward {
 ///
 /// # Errors
 /// [`StepError::Graph`], [`StepError::Unused`].
-pub fn pass_graph(forward: &mut Forward) -> Result<&Graph, StepError> {
+pub fn pass_graph(
+    forward: &mut Forward,
+    checkpointing: Checkpointing,
+) -> Result<&Graph, StepError> {
     let by: Vec<Value> = forward.trained.iter().map(|tensor| tensor.value).collect();
-    let found = gradients(&mut forward.graph, forward.loss, &by)?;
+    let found = checkpointed_gradients(&mut forward.graph, forward.loss, &by, checkpointing)?;
     for (tensor, gradient) in forward.trained.iter().zip(found) {
         let gradient = gradient.ok_or_else(|| StepError::Unused(tensor.name.clone()))?;
         forward.graph.output(&gradient_name(&tensor.name), gradient);

@@ -39,9 +39,14 @@ pub(super) fn write(
         finite.map(|(step, value)| RunValue { step: step as u64, value }).collect()
     };
     let text = fs::read_to_string(folder.join(EVENTS)).unwrap_or_default();
-    let events: Vec<RunEvent> = text.lines().filter_map(event).collect();
+    let mut events: Vec<RunEvent> = text.lines().filter_map(event).collect();
+    // Of many checkpoints the last says all that a reader wants to know.
+    let is_checkpoint = |event: &RunEvent| event.kind == RunEventKind::Checkpoint;
+    let last = events.iter().rposition(is_checkpoint);
+    let mut at = 0..;
+    events.retain(|event| at.next() == last || !is_checkpoint(event));
     let page = RunPage {
-        title: &file.dataset.path,
+        title: file.dataset.path.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or("run"),
         status: &status(file),
         facts: &facts(file),
         steps: &steps,

@@ -13,7 +13,7 @@ use super::update::{
     Average, Clipping, Optimiser, StatisticsSettings, UpdateSettings, accumulate_graph, clip_graph,
     norms_graph, update_graph,
 };
-use crate::onnx::{Encoding, Graph, Lowered, Shape, Value, check_in_place, lower};
+use crate::onnx::{Checkpointing, Encoding, Graph, Lowered, Shape, Value, check_in_place, lower};
 
 /// How a trainer updates.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct TrainerSettings {
     pub average: Average,
     /// Whether gradients of several passes are summed before an update.
     pub accumulation: Accumulation,
+    /// What is kept from the forward pass for the backward pass, to save time or memory.
+    pub checkpointing: Checkpointing,
     /// Share of a new batch in running statistics; PyTorch's default is 0.1.
     pub statistics_momentum: f32,
 }
@@ -93,6 +95,7 @@ pub struct Trainer {
     average: Average,
     means: &'static [&'static str],
     encoding: Encoding,
+    checkpointing: Checkpointing,
 }
 
 impl std::fmt::Debug for Trainer {
@@ -164,6 +167,7 @@ impl Trainer {
             average: settings.average,
             means: settings.optimiser.means(),
             encoding: settings.encoding.clone(),
+            checkpointing: settings.checkpointing,
         };
         trainer.set_rows(&forward)?;
         trainer.add(sessions, forward)?;
@@ -190,7 +194,7 @@ impl Trainer {
             unbias[place.start()..][..place.volume()].fill(count / (count - 1.0));
         }
         let prefix = format!("{}/", self.passes.len());
-        let graph = pass_graph(&mut forward)?;
+        let graph = pass_graph(&mut forward, self.checkpointing)?;
         let bound = bound(sessions, &self.encoding, &mut self.state, &prefix, graph)?;
         self.passes.push(Pass { bound, prefix, unbias });
         Ok(self.passes.len() - 1)

@@ -24,8 +24,8 @@ struct Entry {
     file_name: Option<String>,
 }
 
-/// Writes predictions as COCO's results, one per line. A dataset without ids gets those of
-/// its order, counted from 1; a missing keypoint is written as zeros.
+/// Writes predictions as COCO's results, one per line. Images without ids get those of their
+/// order, counted from 1, above all that there are; a missing keypoint is written as zeros.
 ///
 /// # Errors
 /// Fails when the file cannot be written.
@@ -36,6 +36,7 @@ pub fn write_coco_results(
 ) -> Result<(), PredictionsError> {
     let named = PredictionsError::write(path);
     let mut out = BufWriter::new(File::create(path).map_err(&named)?);
+    let ids = ids(dataset);
     let mut first = true;
     out.write_all(b"[").map_err(&named)?;
     for row in predictions.by_image(dataset.images.len()).into_iter().flatten() {
@@ -49,7 +50,7 @@ pub fn write_coco_results(
             None => [0.0; 3],
         };
         let entry = Entry {
-            image_id: image.id.unwrap_or(i64::from(row.image) + 1).into(),
+            image_id: ids[row.image as usize].into(),
             category_id: category(dataset, row.skeleton).into(),
             keypoints: row.points.iter().flat_map(triple).collect(),
             score: if row.score.is_finite() { row.score } else { 0.0 },
@@ -61,6 +62,14 @@ pub fn write_coco_results(
     }
     out.write_all(b"\n]\n").map_err(&named)?;
     out.flush().map_err(&named)
+}
+
+/// Returns the id of each image: the label file's own, or one that no other image has.
+fn ids(dataset: &Dataset) -> Vec<i64> {
+    let known = dataset.images.iter().filter_map(|image| image.id);
+    let highest = known.max().unwrap_or(0).max(0);
+    let images = dataset.images.iter().zip(1..);
+    images.map(|(image, ordinal)| image.id.unwrap_or(highest.saturating_add(ordinal))).collect()
 }
 
 /// Returns the id of a skeleton's category.
@@ -136,9 +145,9 @@ struct Images<'a> {
 impl<'a> Images<'a> {
     fn new(dataset: &'a Dataset) -> Images<'a> {
         let mut by_id = HashMap::new();
-        for (image, at) in dataset.images.iter().zip(0..) {
+        for (id, at) in ids(dataset).into_iter().zip(0..) {
             // Files of several splits may use one id twice; the first keeps it.
-            by_id.entry(image.id.unwrap_or(i64::from(at) + 1)).or_insert(at);
+            by_id.entry(id).or_insert(at);
         }
         let paths = dataset.images.iter().zip(0..);
         Images { by_path: paths.map(|(image, at)| (image.path.as_str(), at)).collect(), by_id }
@@ -177,6 +186,15 @@ mod tests {
         let path = folder.path().join("results.json");
         write_coco_results(&path, &dataset, &predictions).unwrap();
         assert_eq!(read_predictions(&path, &dataset).unwrap().predictions, predictions);
+    }
+
+    #[test]
+    fn an_image_without_an_id_never_takes_that_of_another() {
+        let mut dataset = dataset(&[animal(0, &[[1.0, 2.0]])]);
+        dataset.images[1].id = Some(1);
+        assert_eq!(ids(&dataset), [2, 1]);
+        dataset.images[1].id = None;
+        assert_eq!(ids(&dataset), [1, 2]);
     }
 
     #[test]

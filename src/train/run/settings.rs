@@ -46,6 +46,7 @@ pub(super) fn trainer_settings(config: &TrainConfig, encoding: &Encoding) -> Tra
         } else {
             Accumulation::Off
         },
+        checkpointing: config.model.recompute,
         statistics_momentum: config.model.statistics_momentum,
     }
 }

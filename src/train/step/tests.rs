@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::onnx::ops::{Activation, BatchNormVectors, Conv, LookAhead};
-use crate::onnx::{Provider, TensorType};
+use crate::onnx::{Checkpointing, Provider, TensorType};
 use crate::train::check::random;
 use crate::train::runtime::{SessionSettings, for_tests};
 
@@ -58,6 +58,7 @@ fn settings() -> TrainerSettings {
         clipping: Clipping::Norm,
         average: Average::Off,
         accumulation: Accumulation::Off,
+        checkpointing: Checkpointing::Off,
         statistics_momentum: 0.1,
     }
 }
