@@ -53,7 +53,7 @@ pub fn checkpointed_gradients(
         else {
             continue;
         };
-        let [inputs, outputs] = repeats.of(graph, &node, gradient)?;
+        let [inputs, outputs] = repeats.of(graph, &node, gradient, &sums)?;
         let step = Step { inputs, outputs, gradients, wanted: wanted.clone() };
         let scope = format!("{}.grad", node.scope);
         let found = graph

@@ -1,10 +1,10 @@
 //! Memory saved by computing again: what lies within a block of the network is not kept for the
 //! backward pass, but computed anew from what enters the block, when that pass reaches it.
 //!
-//! A runtime would undo this in two ways, so that what enters is taken through a choice between
-//! it and itself, by a condition that depends on the gradient that comes to the block. Nodes
-//! that are computed again thus have other inputs than the first time, and are not merged with
-//! them; and they cannot be computed before the backward pass is there.
+//! A runtime would undo this, since it merges nodes of the same inputs and chooses the order in
+//! which it computes. So what enters a block is taken through a choice between it and itself, by a
+//! condition that depends on the gradient that comes to the block, and on the gradients of the
+//! weights behind it: these would otherwise be left to the end, and all that they need kept.
 //!
 //! # Source
 //! Chen et al. (2016), "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174.
@@ -40,24 +40,31 @@ pub(super) struct Repeats {
     forward: usize,
     /// Parameters, which are there all the time.
     parameters: BTreeSet<Value>,
+    /// Parameters whose gradients a block waits for.
+    awaited: BTreeSet<Value>,
     blocks: BTreeMap<String, BTreeMap<Value, Value>>,
 }
 
 impl Repeats {
     /// Returns none yet, for a graph that is a forward pass with these parameters.
     pub(super) fn new(graph: &Graph, parameters: &[Value], checkpointing: Checkpointing) -> Self {
-        let parameters = parameters.iter().copied().collect();
-        let forward = graph.nodes().len();
-        Repeats { checkpointing, forward, parameters, blocks: BTreeMap::new() }
+        Repeats {
+            checkpointing,
+            forward: graph.nodes().len(),
+            parameters: parameters.iter().copied().collect(),
+            awaited: BTreeSet::new(),
+            blocks: BTreeMap::new(),
+        }
     }
 
     /// Returns inputs and outputs of a node of the forward pass as its gradient is to see them,
-    /// given one of the gradients that come to it.
+    /// given one of the gradients that come to it, and of each value the gradient so far.
     pub(super) fn of(
         &mut self,
         graph: &mut Graph,
         node: &Node,
         gradient: Value,
+        gradients: &[Option<Value>],
     ) -> Result<[Vec<Value>; 2], GraphError> {
         let kept = [node.inputs.clone(), node.outputs.clone()];
         let Some(block) = block(&node.scope).filter(|_| self.checkpointing != Checkpointing::Off)
@@ -65,7 +72,16 @@ impl Repeats {
             return Ok(kept);
         };
         if !self.blocks.contains_key(block) {
-            let repeat = self.repeat(graph, block, gradient)?;
+            let mut earlier = vec![gradient];
+            for &parameter in &self.parameters {
+                // What vectors need is small, or comes with what the gradient needs itself.
+                let gradient = gradients[parameter.0].filter(|&g| graph.shape(g).len() > 1);
+                let Some(gradient) = gradient else { continue };
+                if self.awaited.insert(parameter) {
+                    earlier.push(gradient);
+                }
+            }
+            let repeat = self.repeat(graph, block, &earlier)?;
             self.blocks.insert(block.to_owned(), repeat);
         }
         let again = &self.blocks[block];
@@ -74,16 +90,16 @@ impl Repeats {
         }))
     }
 
-    /// Adds the nodes of a block once more. Those whose outputs nobody needs are left out when
-    /// the graph is written.
+    /// Adds the nodes of a block once more, to be computed after earlier values. Those whose
+    /// outputs nobody needs are left out when the graph is written.
     fn repeat(
         &self,
         graph: &mut Graph,
         block: &str,
-        gradient: Value,
+        earlier: &[Value],
     ) -> Result<BTreeMap<Value, Value>, GraphError> {
         graph.scoped(&format!("{block}.again"), |graph| {
-            let never = never(graph, gradient)?;
+            let never = never(graph, earlier)?;
             let mut again: BTreeMap<Value, Value> = BTreeMap::new();
             for index in 0..self.forward {
                 let node = graph.nodes()[index].clone();
@@ -121,12 +137,17 @@ pub fn kept_bytes(graph: &Graph, forward: usize) -> usize {
     kept.into_iter().map(|value| BYTES * graph.tensor(value).volume()).sum()
 }
 
-/// Returns a truth value that never holds and depends on a value.
-fn never(graph: &mut Graph, value: Value) -> Result<Value, GraphError> {
-    let rank = graph.shape(value).len();
-    let first = graph.cut(value, &vec![0; rank], &vec![1; rank])?;
-    let first = graph.reshape(first, &[])?;
-    graph.less(first, first)
+/// Returns a truth value that never holds and depends on all of some values.
+fn never(graph: &mut Graph, values: &[Value]) -> Result<Value, GraphError> {
+    let mut sum = graph.scalar(0.0);
+    for &value in values {
+        let rank = graph.shape(value).len();
+        let first = graph.cut(value, &vec![0; rank], &vec![1; rank])?;
+        let first = graph.reshape(first, &[])?;
+        sum = graph.add(sum, first)?;
+    }
+    // Not even of what is no number.
+    graph.less(sum, sum)
 }
 
 /// Returns the name of the block that a scope belongs to.
