@@ -159,7 +159,20 @@ pub(super) fn say(text: &str) {
 
 /// Prints an error and its causes as one message.
 pub(super) fn complain(error: &anyhow::Error) {
-    say(&format!("labelvet: {error:#}"));
+    say(&format!("labelvet: {}", chained(error)));
+}
+
+/// Joins an error and its causes. A message that ends with its cause says it once.
+fn chained(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.ends_with(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
 }
 
 /// Returns whether an error means that the reader of stdout went away.
@@ -212,6 +225,15 @@ mod tests {
         out.finish().unwrap();
         assert!(target.join("new").is_file() && !target.join("thesis.docx").exists());
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let inner = || io::Error::other("disk is full");
+        let said = |error: anyhow::Error| chained(&error.context("no report"));
+        assert_eq!(said(inner().into()), "no report: disk is full");
+        let outer = anyhow::Error::from(inner()).context("failed to write a: disk is full");
+        assert_eq!(said(outer), "no report: failed to write a: disk is full");
     }
 
     #[test]

@@ -21,6 +21,8 @@ mod subset;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use files::table::read_columns;
+
 pub use assign::assign;
 pub use baseline::{Baseline, Plane, baselines};
 pub use coco::{OksSummary, oks_summary};

@@ -34,7 +34,7 @@ pub fn own_subsets(dataset: &Dataset) -> Vec<Subset> {
 /// Fails when the file cannot be read, lacks a column, or names no image of the dataset.
 pub fn read_subsets(path: &Path, dataset: &Dataset) -> Result<Vec<Subset>, PredictionsError> {
     let named: BTreeMap<String, String> =
-        table::pairs(path, ["image", "part"])?.into_iter().collect();
+        table::read_columns(path, ["image", "part"])?.into_iter().collect();
     let found = subsets(dataset, |image| named.get(&dataset.images[image].path).cloned());
     if found.is_empty() {
         let first = named.keys().next().map_or("nothing".into(), |name| format!("`{name}`"));

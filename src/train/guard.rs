@@ -44,6 +44,10 @@ pub struct GuardSettings {
     pub settle_steps: u64,
     /// Alarms of a run whose cause is looked for by replay, which costs 34 passes.
     pub replays: u32,
+    /// Loss below which nothing is a spike, 0 or more: with classes a loss may fall to nearly
+    /// nothing, and a single hard image then stands hundreds of times above it. A run takes the
+    /// loss of a guess, `ln C` of `C` classes, where this is 0.
+    pub harmless_loss: f64,
     /// What is a spike of the loss.
     pub loss: SpikeSettings,
     /// What is a spike of the gradient's norm.
@@ -60,6 +64,7 @@ impl Default for GuardSettings {
             patience: 20,
             settle_steps: 20,
             replays: 5,
+            harmless_loss: 0.0,
             loss: SpikeSettings::LOSS,
             norm: SpikeSettings::NORM,
         }
@@ -186,6 +191,9 @@ impl Guard {
         if !loss.is_finite() || !norm.is_finite() {
             return Some(Alarm::NonFinite);
         }
+        if loss < self.settings.harmless_loss {
+            return None;
+        }
         let spike = |z: Option<f64>, settings: &SpikeSettings| z.filter(|&z| z > settings.z);
         let by_loss = spike(self.state.loss.z(loss, of_loss), of_loss);
         let by_norm = || spike(self.state.norm.z(norm, of_norm), of_norm);
@@ -277,6 +285,18 @@ mod tests {
                 assert!(alarms <= 1, "{alarms} with {of_loss}, seed {seed}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_below_the_harmless_loss_is_no_spike() {
+        let settings = GuardSettings { harmless_loss: 0.69, ..GuardSettings::default() };
+        let mut guard = Guard::new(settings, GuardState::default());
+        for _ in 0..100 {
+            assert_eq!(guard.observe(&Observation { loss: 1e-5, norm: 1e-4 }), None);
+        }
+        assert_eq!(guard.observe(&Observation { loss: 0.5, norm: 2.0 }), None);
+        let wild = guard.observe(&Observation { loss: 5.0, norm: 2.0 });
+        assert!(matches!(wild, Some(Alarm::Loss { .. })));
     }
 
     #[test]

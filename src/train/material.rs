@@ -388,7 +388,7 @@ impl Material {
 }
 
 /// Returns the most probable class.
-pub(super) fn best(probabilities: &[f32]) -> Option<usize> {
+pub fn best(probabilities: &[f32]) -> Option<usize> {
     (0..probabilities.len()).rev().max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]))
 }
 

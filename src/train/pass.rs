@@ -27,7 +27,7 @@ use crate::dataset::{Dataset, Part, Split, fingerprint};
 use crate::eval::{self, Errors, Evaluation, Predictions, Subset};
 use crate::models::POSE_STRIDE;
 use crate::models::weights::to_safetensors;
-use crate::packages::Progress;
+use crate::packages::{Progress, hex};
 
 /// What a pass is to be made of.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ pub struct Finished {
     pub accuracy: Vec<(Part, f64)>,
 }
 
-/// Chooses what settings leave open (the size of images, threads), checks the rest, and gets
+/// Chooses what settings leave open (the size of images, threads, the harmless loss of classes), checks the rest, and gets
 /// the first weights.
 ///
 /// # Errors
@@ -102,6 +102,11 @@ pub fn prepare<'a>(
     let subjects = Subjects::new(wanted.dataset, wanted.split)?;
     if config.data.size == [0, 0] {
         config.data.size = subjects.suitable_size(wanted.dataset, device)?;
+    }
+    if let Task::Class(classes) = subjects.task
+        && config.guard.harmless_loss == 0.0
+    {
+        config.guard.harmless_loss = (classes as f64).ln();
     }
     let network = Network::new(config, subjects.task).map_err(FirstWeightsError::from)?;
     let data = Material::new(wanted.dataset, subjects, config, &network)?;
@@ -141,13 +146,13 @@ fn run_file(wanted: &Wanted<'_>, data: &Material, first: &FirstWeights) -> RunFi
         subject: data.subject().to_owned(),
         split: SplitSource {
             by: wanted.by.to_owned(),
-            sha256: hex(parts),
+            sha256: hex(&parts.finalize()),
             images: Part::ALL.map(|part| wanted.split.count(part)),
         },
         patch: None,
         weights: WeightsSource {
             source: first.source.clone(),
-            sha256: hex(Sha256::new_with_prefix(&bytes)),
+            sha256: hex(&Sha256::digest(&bytes)),
         },
         machine: Machine {
             labelvet: env!("CARGO_PKG_VERSION").to_owned(),
@@ -158,10 +163,6 @@ fn run_file(wanted: &Wanted<'_>, data: &Material, first: &FirstWeights) -> RunFi
         },
         seconds: 0.0,
     }
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Prepared<'_> {

@@ -26,7 +26,7 @@ impl Predictor {
         model: &[u8],
         size: [usize; 2],
     ) -> Result<Predictor, SessionError> {
-        Ok(Predictor { session: sessions.compile(model)?, size })
+        Ok(Predictor { session: sessions.asleep().compile(model)?, size })
     }
 
     /// Sets height and width of the model's images.

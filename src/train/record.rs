@@ -193,27 +193,19 @@ impl Record {
     /// # Errors
     /// [`RecordError`].
     pub fn flush(&mut self) -> Result<(), RecordError> {
-        let groups = &self.groups;
-        self.steps.flush(&self.folder, |rows| steps_frame(rows, groups))?;
         let keypoints = &self.keypoints;
         self.samples.flush(&self.folder, |rows| samples_frame(rows, keypoints))?;
+        self.flush_curves()
+    }
+
+    /// Writes the tables that curves are drawn of: not that of samples, which is the largest.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub fn flush_curves(&mut self) -> Result<(), RecordError> {
+        let groups = &self.groups;
+        self.steps.flush(&self.folder, |rows| steps_frame(rows, groups))?;
         self.probe.flush(&self.folder, probe_frame)
-    }
-
-    /// Returns a column of `steps.parquet` as it was last flushed.
-    pub fn steps_column(&self, name: &str) -> Vec<f64> {
-        self.steps.column(name)
-    }
-
-    /// Returns a column of `probe.parquet` as it was last flushed.
-    pub fn probe_column(&self, name: &str) -> Vec<f64> {
-        self.probe.column(name)
-    }
-
-    /// Returns the events so far, one JSON object each.
-    pub fn events(&self) -> Vec<Value> {
-        let text = fs::read_to_string(self.folder.join(EVENTS)).unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 }
 
@@ -260,15 +252,6 @@ impl<R> Table<R> {
         };
         self.rows.clear();
         write(&path, self.frame.insert(whole))
-    }
-
-    fn column(&self, name: &str) -> Vec<f64> {
-        let column = self.frame.as_ref().and_then(|frame| frame.column(name).ok());
-        let numbers = column.and_then(|column| column.cast(&DataType::Float64).ok());
-        match numbers.as_ref().and_then(|column| column.f64().ok()) {
-            Some(numbers) => numbers.iter().map(|number| number.unwrap_or(f64::NAN)).collect(),
-            None => Vec::new(),
-        }
     }
 }
 
@@ -388,13 +371,19 @@ mod tests {
         record.flush().expect("written");
         drop(record);
         let mut record = open(6);
-        assert_eq!(record.events().len(), 1, "the spike is after the checkpoint");
+        let log = fs::read_to_string(folder.path().join(EVENTS)).expect("a log");
+        assert_eq!(log.lines().count(), 1, "the spike is after the checkpoint");
         let (step, samples) = row(6);
         record.step(step, samples);
         record.flush().expect("written");
-        assert_eq!(record.steps_column("loss"), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        let file = File::open(folder.path().join(SAMPLES)).expect("a file");
-        let frame = ParquetReader::new(file).finish().expect("a table");
+        let read = |file: &str| {
+            let file = File::open(folder.path().join(file)).expect("a file");
+            ParquetReader::new(file).finish().expect("a table")
+        };
+        let losses = read(STEPS).column("loss").and_then(|loss| Ok(loss.f32()?.to_vec()));
+        let expected = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(Some);
+        assert_eq!(losses.expect("losses"), expected);
+        let frame = read(SAMPLES);
         assert_eq!(frame.height(), 7);
         let names: Vec<&str> = frame.get_column_names().iter().map(|name| name.as_str()).collect();
         assert_eq!(names, ["step", "batch", "image", "loss", "loss.nose"]);

@@ -407,7 +407,7 @@ impl<'a> Run<'a> {
         if self.progress.step.is_multiple_of(run.probe_every) || last {
             let row = self.probe()?;
             self.record.probe(row);
-            self.record.flush()?;
+            self.record.flush_curves()?;
             watch(Moment::Probe(&row));
         }
         if self.progress.step.is_multiple_of(run.checkpoint_every) || last {

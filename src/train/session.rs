@@ -11,7 +11,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::value::Tensor as OrtTensor;
 
 use super::kernels;
-use super::runtime::{Device, Runtime, RuntimeError, SessionSettings};
+use super::runtime::{Device, Runtime, RuntimeError, SessionSettings, Waiting};
 use crate::onnx::Shape;
 
 /// Elements and extents of a floating-point tensor on the host.
@@ -46,6 +46,13 @@ impl Sessions {
     /// Returns a maker of sessions on the runtime's device.
     pub fn new(runtime: &Runtime, settings: SessionSettings) -> Self {
         Sessions { runtime: runtime.clone(), settings, profile: None }
+    }
+
+    /// Returns a maker of sessions whose threads sleep between runs: for graphs that take turns
+    /// with a longer one, whose threads theirs would hinder.
+    pub fn asleep(&self) -> Sessions {
+        let settings = SessionSettings { waiting: Waiting::Sleep, ..self.settings };
+        Sessions { settings, ..self.clone() }
     }
 
     /// Writes a profile of the sessions made from now on to files that begin with `path`.

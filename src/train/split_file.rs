@@ -4,26 +4,21 @@
 //! `gap`); a CSV with a header row or a Parquet file.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
 use super::record::{self, RecordError};
 use crate::dataset::{Dataset, Part, Split};
+use crate::eval::{PredictionsError, read_columns};
 
 /// Why a file gives no division.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SplitFileError {
     /// The file cannot be read.
-    #[error("failed to read the split {}: {message}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        message: String,
-    },
+    #[error(transparent)]
+    Read(#[from] Box<PredictionsError>),
     /// A row makes no sense.
     #[error("failed to read the split {}: row {row}: {message}", path.display())]
     Row {
@@ -69,11 +64,11 @@ pub fn write(path: &Path, dataset: &Dataset, split: &Split) -> Result<(), Record
 /// [`SplitFileError`] where the file or a row makes no sense, an image is not the dataset's, or
 /// nothing is left to train or to test with.
 pub fn read(path: &Path, dataset: &Dataset) -> Result<Split, SplitFileError> {
-    let rows = rows(path)?;
+    let rows = read_columns(path, ["image", "part"]).map_err(Box::new)?;
     let by_path: HashMap<&str, usize> =
         dataset.images.iter().enumerate().map(|(at, image)| (image.path.as_str(), at)).collect();
     let mut parts = vec![None; dataset.images.len()];
-    for (at, [image, part]) in rows.iter().enumerate() {
+    for (at, (image, part)) in rows.iter().enumerate() {
         let wrong = |message| SplitFileError::Row { path: path.into(), row: at + 1, message };
         let part: Part = part.parse().map_err(wrong)?;
         let place = by_path.get(image.as_str());
@@ -90,38 +85,6 @@ pub fn read(path: &Path, dataset: &Dataset) -> Result<Split, SplitFileError> {
         }
     }
     Ok(split)
-}
-
-/// Reads both columns.
-fn rows(path: &Path) -> Result<Vec<[String; 2]>, SplitFileError> {
-    let failed = |message: String| SplitFileError::Read { path: path.into(), message };
-    if path.extension().is_some_and(|suffix| suffix == "parquet") {
-        let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-        let frame = ParquetReader::new(file).finish().map_err(|error| failed(error.to_string()))?;
-        let column = |name: &str| -> Result<Vec<String>, SplitFileError> {
-            let column = frame
-                .column(name)
-                .and_then(|column| column.str())
-                .map_err(|error| failed(error.to_string()))?;
-            Ok(column.iter().map(|text| text.unwrap_or_default().to_owned()).collect())
-        };
-        let (images, parts) = (column("image")?, column("part")?);
-        return Ok(images.into_iter().zip(parts).map(|(image, part)| [image, part]).collect());
-    }
-    let mut reader = csv::Reader::from_path(path).map_err(|error| failed(error.to_string()))?;
-    let header = reader.headers().map_err(|error| failed(error.to_string()))?.clone();
-    let column = |name: &str| {
-        header.iter().position(|column| column.trim() == name).ok_or_else(|| {
-            let found: Vec<&str> = header.iter().collect();
-            failed(format!("expected columns image and part, found {}", found.join(", ")))
-        })
-    };
-    let (image, part) = (column("image")?, column("part")?);
-    let row = |row: Result<csv::StringRecord, csv::Error>| {
-        let row = row.map_err(|error| failed(error.to_string()))?;
-        Ok([image, part].map(|at| row.get(at).unwrap_or_default().trim().to_owned()))
-    };
-    reader.records().map(row).collect()
 }
 
 #[cfg(test)]

@@ -143,7 +143,9 @@ impl Trainer {
             forward.fixed.iter().cloned().collect(),
             settings.accumulation,
         );
-        let mut bind = |graph: &Graph| bound(sessions, &settings.encoding, &mut state, "", graph);
+        // The pass takes most of the time; threads of the others must not spin beside it.
+        let others = sessions.asleep();
+        let mut bind = |graph: &Graph| bound(&others, &settings.encoding, &mut state, "", graph);
         let accumulate = match settings.accumulation {
             Accumulation::Sum => Some(bind(&accumulate_graph(layout.rows(), tracked)?)?),
             Accumulation::Off => None,

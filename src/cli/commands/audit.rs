@@ -6,10 +6,10 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::audit::{self, Audit, Severity};
+use crate::cli::dataset::DatasetOptions;
 use crate::cli::output::{OutDir, Replace, say};
 use crate::cli::{Common, progress, settings};
 use crate::facts::{self, Facts, MeasureOptions, Pixels};
-use crate::formats::{self, ReadOptions};
 use crate::report::{self, AuditReport, RunInfo};
 
 /// Find wrong labels, bad images, duplicates and leakage; write a report
@@ -24,12 +24,8 @@ pub(in crate::cli) struct Options {
     /// Replace the output folder, if labelvet wrote it
     #[arg(long)]
     force: bool,
-    /// Folder that holds the images, where they lie elsewhere
-    #[arg(long, value_name = "DIR")]
-    images: Option<PathBuf>,
-    /// Format, overriding detection
-    #[arg(long, value_name = "NAME")]
-    format: Option<String>,
+    #[command(flatten)]
+    read: DatasetOptions,
     /// Folder with more rules in SQL
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
@@ -43,14 +39,7 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     let rules = settings::rules(options.rules.as_deref())?;
     let config = settings::load(common.config.as_deref(), &options.dataset, &rules)?;
     let out = OutDir::new(&options.out, if options.force { Replace::Own } else { Replace::Never })?;
-    let dataset = formats::read(
-        &options.dataset,
-        &ReadOptions {
-            images: options.images.clone(),
-            format: options.format.clone(),
-            pairs: config.skeleton.pairs.clone(),
-        },
-    )?;
+    let dataset = options.read.read(&options.dataset, &config.skeleton.pairs)?;
     let bar = progress::bar("measuring images", dataset.images.len(), common.quiet);
     let facts = facts::measure(
         dataset,

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::cli::dataset::DatasetOptions;
 use crate::cli::output::{OutDir, Replace, print, safe, say};
 use crate::cli::{Common, pass, progress, settings};
 use crate::dataset::{Dataset, fingerprint};
 use crate::eval::{self, Evaluation, Plane, Predictions, Reading, Settings, Subset};
 use crate::facts::{self, Facts, MeasureOptions, Pixels};
-use crate::formats::{self, ReadOptions};
 use crate::media;
 use crate::pixels::Luma;
 use crate::report::{self, EvalReport, RunInfo};
@@ -55,12 +55,8 @@ pub(in crate::cli) struct Options {
     /// Scatter of labels for OKS, as a share of the animal's size; COCO's persons keep theirs
     #[arg(long, value_name = "SIGMA", default_value_t = eval::DEFAULT_SIGMA, value_parser = positive)]
     sigma: f64,
-    /// Folder that holds the images, where they lie elsewhere
-    #[arg(long, value_name = "DIR")]
-    images: Option<PathBuf>,
-    /// Format of the dataset, overriding detection
-    #[arg(long, value_name = "NAME")]
-    format: Option<String>,
+    #[command(flatten)]
+    read: DatasetOptions,
     #[command(flatten)]
     device: pass::DeviceOptions,
 }
@@ -120,14 +116,7 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     let config =
         settings::load(common.config.as_deref(), &inputs.dataset, &settings::rules(None)?)?;
     let out = OutDir::new(&options.out, if options.force { Replace::Own } else { Replace::Never })?;
-    let dataset = formats::read(
-        &inputs.dataset,
-        &ReadOptions {
-            images: options.images.clone(),
-            format: options.format.clone(),
-            pairs: config.skeleton.pairs.clone(),
-        },
-    )?;
+    let dataset = options.read.read(&inputs.dataset, &config.skeleton.pairs)?;
     // What is wrong with the predictions shows before any image is opened.
     let elsewhere = match &inputs.run {
         Some(run) => fingerprint(&dataset, |_| None) != RunFile::read(run)?.dataset.labels_sha256,

@@ -10,6 +10,7 @@ use crate::cli::{Common, pass, progress};
 use crate::dataset::{Dataset, Image, Skeleton};
 use crate::eval::{self, Predictions};
 use crate::formats::{self, ReadOptions};
+use crate::train::material::best;
 use crate::train::model::TrainedModel;
 
 /// Images that cannot be read and are named; the rest is counted.
@@ -190,9 +191,7 @@ fn write_classes(
     writer.write_record(["image", "class", "probability"])?;
     for (image, probabilities) in dataset.images.iter().zip(found) {
         let Some(probabilities) = probabilities else { continue };
-        let best = (0..probabilities.len())
-            .max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]))
-            .unwrap_or_default();
+        let best = best(probabilities).unwrap_or_default();
         let probability = probabilities.get(best).copied().unwrap_or_default().to_string();
         let class = names.get(best).map_or("", String::as_str);
         writer.write_record([image.path.as_str(), class, probability.as_str()])?;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::cli::dataset::DatasetOptions;
 use crate::cli::{Common, pass};
-use crate::formats::{self, ReadOptions};
 use crate::train::config::TrainConfig;
 use crate::train::folder;
 
@@ -60,12 +60,8 @@ pub(in crate::cli) struct Options {
     /// Any setting of config.toml, such as optimiser.weight_decay=0.01; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Folder that holds the images, where they lie elsewhere
-    #[arg(long, value_name = "DIR")]
-    images: Option<PathBuf>,
-    /// Format, overriding detection
-    #[arg(long, value_name = "NAME")]
-    format: Option<String>,
+    #[command(flatten)]
+    read: DatasetOptions,
     #[command(flatten)]
     device: pass::DeviceOptions,
 }
@@ -121,12 +117,8 @@ impl Options {
 
 pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) -> Result<()> {
     let config = options.config(common)?;
-    let read = ReadOptions {
-        images: options.images.clone(),
-        format: options.format.clone(),
-        pairs: pass::pairs(common, &options.dataset)?,
-    };
-    let dataset = formats::read(&options.dataset, &read)?;
+    let pairs = pass::pairs(common, &options.dataset)?;
+    let dataset = options.read.read(&options.dataset, &pairs)?;
     let runtime = options.device.load(common)?;
     let asked = pass::Asked {
         dataset: &dataset,

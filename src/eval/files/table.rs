@@ -11,7 +11,7 @@ use super::PredictionsError;
 ///
 /// # Errors
 /// Fails when the file cannot be read or lacks a column.
-pub(in crate::eval) fn pairs(
+pub(crate) fn read_columns(
     path: &Path,
     names: [&str; 2],
 ) -> Result<Vec<(String, String)>, PredictionsError> {
@@ -33,7 +33,7 @@ pub(in crate::eval) fn pairs(
     for (place, name) in places.iter_mut().zip(names) {
         *place = header.iter().position(|cell| cell.trim() == name).ok_or_else(|| {
             let found = header.iter().collect::<Vec<_>>().join(", ");
-            let message = format!("expected a column `{name}`, found {found}");
+            let message = format!("expected columns {}, found {found}", names.join(" and "));
             PredictionsError::malformed(path, Some(1), None, message)
         })?;
     }

@@ -210,7 +210,8 @@ impl Runtime {
     pub fn session(&self, settings: &SessionSettings) -> Result<SessionBuilder, RuntimeError> {
         let mut builder = Session::builder(&self.loaded.environment)?
             .with_memory_pattern(false)?
-            .with_intra_threads(settings.threads)?;
+            .with_intra_threads(settings.threads)?
+            .with_intra_op_spinning(settings.waiting == Waiting::Spin)?;
         if self.device == Device::Cuda {
             builder = builder.with_disable_cpu_fallback()?;
             let mut provider = ep::CUDA::default()
@@ -232,6 +233,8 @@ impl Runtime {
 pub struct SessionSettings {
     /// Threads within an operator; 0 takes one per core.
     pub threads: usize,
+    /// What threads do between operators and runs.
+    pub waiting: Waiting,
     /// Captures the graph at its first run and replays it afterwards; CUDA only.
     pub cuda_graph: bool,
     /// Lets CUDA round the factors of products to 10 bits of mantissa.
@@ -252,6 +255,16 @@ fn helpful(error: &RuntimeError, device: Device) -> Option<Build> {
         RuntimeError::Cuda { .. } => Some(Build::Cuda),
         _ => None,
     }
+}
+
+/// What the threads of a session do when there is nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Waiting {
+    /// They look for work for a while: ready at once, but in the way of others meanwhile.
+    #[default]
+    Spin,
+    /// They sleep until they are woken.
+    Sleep,
 }
 
 /// Gives a checked library to `ort`.
