@@ -9,17 +9,23 @@
 //! that labelvet writes for people or scripts is in the label file's own numbers
 //! ([`Dataset::to_label`]).
 
+mod difference;
+mod edit;
 mod fingerprint;
 mod pairs;
+mod part;
 mod problem;
 mod skeleton;
 mod split;
 
+pub use edit::Edit;
+pub(crate) use edit::Outcome;
 pub use fingerprint::fingerprint;
 pub use pairs::{infer_pairs, pair_up};
+pub use part::Rows;
 pub use problem::{Problem, ProblemKind};
 pub use skeleton::{PairSource, Skeleton};
-pub use split::{By, Part, Split, SplitError, SplitSettings, split};
+pub use split::{By, Part, Split, SplitError, SplitSettings, keep_together, shuffles, split};
 
 use std::path::PathBuf;
 

@@ -4,10 +4,16 @@
 //! are neighbours in time look alike, so that a random division would judge a model by what
 //! it has nearly seen: whole videos are held out, or a block of time with a gap around it.
 
+mod shuffles;
+mod together;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+
+pub use shuffles::shuffles;
+pub use together::keep_together;
 
 use super::Dataset;
 use crate::stats::random::SplitMix64;
@@ -70,13 +76,12 @@ impl By {
     /// Returns the way that suits a dataset: its own division where it has one, whole videos
     /// where there are three or more, else a block of time.
     pub fn suitable(dataset: &Dataset) -> By {
-        if own(dataset).is_some() {
-            By::Dataset
-        } else if by_video(dataset).len() >= MIN_VIDEOS {
-            By::Video
-        } else {
-            By::Block
-        }
+        if own(dataset).is_some() { By::Dataset } else { By::suitable_of_time(dataset) }
+    }
+
+    /// Returns the way that suits a dataset, whatever division it has itself.
+    pub fn suitable_of_time(dataset: &Dataset) -> By {
+        if by_video(dataset).len() >= MIN_VIDEOS { By::Video } else { By::Block }
     }
 
     /// Returns the word that files and options use.
@@ -96,7 +101,8 @@ pub struct SplitSettings {
     pub by: By,
     /// Share of the labelled images that is held out, above 0 and below 1.
     pub test_share: f64,
-    /// Labelled images that are left out on each side of a block.
+    /// Labelled images that are left out on each side of a block. They are counted in the
+    /// order of time, however many frames of the video lie between two of them.
     pub gap: usize,
     /// Seed that chooses videos, or where a block begins.
     pub seed: u64,
@@ -156,6 +162,11 @@ pub enum SplitError {
         /// Videos with labelled images.
         found: usize,
     },
+    /// Every image of the training part looks like one of the test part.
+    #[error(
+        "nothing is left to train with: every training image looks like a test image; hold out whole videos, or do not look for near duplicates"
+    )]
+    AllAlike,
     /// The share is none.
     #[error("the share of test images is above 0 and below 1, not {0}")]
     Share(String),
@@ -166,15 +177,7 @@ pub enum SplitError {
 /// # Errors
 /// [`SplitError`] where a part would stay empty.
 pub fn split(dataset: &Dataset, settings: &SplitSettings) -> Result<Split, SplitError> {
-    let share = settings.test_share;
-    if !(share > 0.0 && share < 1.0) {
-        return Err(SplitError::Share(share.to_string()));
-    }
-    let videos = by_video(dataset);
-    let labelled: usize = videos.values().map(Vec::len).sum();
-    if labelled < 2 {
-        return Err(SplitError::TooFew { found: labelled });
-    }
+    let Divided { videos, labelled } = Divided::new(dataset, settings)?;
     let mut parts = vec![None; dataset.images.len()];
     match settings.by {
         By::Dataset => {
@@ -185,14 +188,39 @@ pub fn split(dataset: &Dataset, settings: &SplitSettings) -> Result<Split, Split
             }
         }
         By::Video => {
-            if videos.len() < 2 {
-                return Err(SplitError::TooFewVideos { found: videos.len() });
-            }
-            hold_out_videos(&videos, settings, labelled, &mut parts);
+            let mut order: Vec<&Vec<u32>> = videos.values().collect();
+            SplitMix64::named("split", settings.seed).shuffle(&mut order);
+            hold_out_videos(&order, settings.test_share * labelled as f64, &mut parts);
         }
         By::Block => hold_out_blocks(&videos, settings, &mut parts),
     }
     Ok(Split { parts })
+}
+
+/// What is to be divided.
+struct Divided {
+    /// The labelled images of each video, see [`by_video`].
+    videos: BTreeMap<Option<u32>, Vec<u32>>,
+    /// Their number.
+    labelled: usize,
+}
+
+impl Divided {
+    fn new(dataset: &Dataset, settings: &SplitSettings) -> Result<Divided, SplitError> {
+        let share = settings.test_share;
+        if !(share > 0.0 && share < 1.0) {
+            return Err(SplitError::Share(share.to_string()));
+        }
+        let videos = by_video(dataset);
+        let labelled: usize = videos.values().map(Vec::len).sum();
+        if labelled < 2 {
+            return Err(SplitError::TooFew { found: labelled });
+        }
+        if settings.by == By::Video && videos.len() < 2 {
+            return Err(SplitError::TooFewVideos { found: videos.len() });
+        }
+        Ok(Divided { videos, labelled })
+    }
 }
 
 /// Returns the labelled images of each video in the order of time: of frame numbers, and of
@@ -237,42 +265,35 @@ fn own(dataset: &Dataset) -> Option<Vec<Option<Part>>> {
     (has(Part::Train) && has(Part::Test)).then_some(parts)
 }
 
-/// Holds out videos, drawn by the seed, until the share is reached as nearly as may be; one at
-/// least, never all.
-fn hold_out_videos(
-    videos: &BTreeMap<Option<u32>, Vec<u32>>,
-    settings: &SplitSettings,
-    labelled: usize,
-    parts: &mut [Option<Part>],
-) {
-    let wanted = settings.test_share * labelled as f64;
-    let mut order: Vec<&Vec<u32>> = videos.values().collect();
-    SplitMix64::named("split", settings.seed).shuffle(&mut order);
+/// Holds out the first videos with which the wanted number of images is reached as nearly as
+/// may be; one at least, never all. Returns which, by their places.
+fn hold_out_videos(videos: &[&Vec<u32>], wanted: f64, parts: &mut [Option<Part>]) -> Vec<usize> {
     let mut held = 0;
-    let (mut test, mut train): (Vec<&Vec<u32>>, Vec<&Vec<u32>>) = (Vec::new(), Vec::new());
-    for images in order {
+    let (mut test, mut train) = (Vec::new(), Vec::new());
+    for (at, images) in videos.iter().enumerate() {
         let distance = |count: usize| (count as f64 - wanted).abs();
         if distance(held + images.len()) < distance(held) {
             held += images.len();
-            test.push(images);
+            test.push(at);
         } else {
-            train.push(images);
+            train.push(at);
         }
     }
     // Where all videos are longer than twice the share, the shortest is held out.
     if test.is_empty() {
-        let shortest = (0..train.len()).min_by_key(|&at| train[at].len());
+        let shortest = (0..train.len()).min_by_key(|&at| videos[train[at]].len());
         test.extend(shortest.map(|at| train.remove(at)));
     }
     if train.is_empty() {
-        let longest = (0..test.len()).max_by_key(|&at| test[at].len());
+        let longest = (0..test.len()).max_by_key(|&at| videos[test[at]].len());
         train.extend(longest.map(|at| test.remove(at)));
     }
-    for (part, videos) in [(Part::Test, test), (Part::Train, train)] {
-        for &image in videos.into_iter().flatten() {
+    for (part, of_part) in [(Part::Test, &test), (Part::Train, &train)] {
+        for &image in of_part.iter().flat_map(|&at| videos[at]) {
             parts[image as usize] = Some(part);
         }
     }
+    test
 }
 
 /// Holds out a block of each video's labelled images, in the order of time, with a gap on both
@@ -286,123 +307,44 @@ fn hold_out_blocks(
         let name = video.map_or_else(|| "split".to_owned(), |video| format!("split/{video}"));
         let mut random = SplitMix64::named(&name, settings.seed);
         let block = block(images.len(), settings, &mut random);
-        for (at, &image) in images.iter().enumerate() {
-            let near = block.start.saturating_sub(settings.gap)..block.end + settings.gap;
-            let part = match at {
-                at if block.contains(&at) => Part::Test,
-                at if !block.is_empty() && near.contains(&at) => Part::Gap,
-                _ => Part::Train,
-            };
-            parts[image as usize] = Some(part);
-        }
+        hold_out_block(images, block, settings.gap, parts);
+    }
+}
+
+/// Holds out a block of a video's images, with a gap on both sides.
+fn hold_out_block(images: &[u32], block: Range<usize>, gap: usize, parts: &mut [Option<Part>]) {
+    let near = block.start.saturating_sub(gap)..block.end.saturating_add(gap);
+    for (at, &image) in images.iter().enumerate() {
+        let part = match at {
+            at if block.contains(&at) => Part::Test,
+            at if !block.is_empty() && near.contains(&at) => Part::Gap,
+            _ => Part::Train,
+        };
+        parts[image as usize] = Some(part);
     }
 }
 
 /// Returns which of `count` images in the order of time are held out. Some stay to learn from
 /// even where the gap would take them all.
 fn block(count: usize, settings: &SplitSettings, random: &mut SplitMix64) -> Range<usize> {
-    if count < 2 {
-        return 0..0;
-    }
-    let length = ((settings.test_share * count as f64).round() as usize).clamp(1, count - 1);
+    let Some(length) = block_length(count, settings.test_share) else { return 0..0 };
     let most = count - length;
-    // A block in the middle of few images would leave none beside its gaps.
-    let start = if most <= 2 * settings.gap { 0 } else { random.below(most as u64 + 1) as usize };
+    let start =
+        if is_short(most, settings.gap) { 0 } else { random.below(most as u64 + 1) as usize };
     start..start + length
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dataset::Image;
-
-    /// Videos of so many labelled frames each.
-    fn dataset(videos: &[usize]) -> Dataset {
-        let mut dataset = Dataset::default();
-        for (video, &frames) in videos.iter().enumerate() {
-            dataset.videos.push(format!("v{video}"));
-            dataset.images.extend((0..frames).map(|frame| Image {
-                path: format!("v{video}/img{frame:04}.png"),
-                file: Some("x".into()),
-                video: Some(video as u32),
-                frame: Some(frame as u64),
-                class: Some(0),
-                ..Image::default()
-            }));
-        }
-        dataset
-    }
-
-    fn counts(split: &Split) -> [usize; 3] {
-        Part::ALL.map(|part| split.count(part))
-    }
-
-    #[test]
-    fn a_block_of_time_has_a_gap_on_both_sides() {
-        let dataset = dataset(&[100]);
-        let mut starts = std::collections::BTreeSet::new();
-        for seed in 0..20 {
-            let split = split(&dataset, &SplitSettings::suitable(&dataset, seed)).expect("parts");
-            let test = split.images(Part::Test);
-            assert_eq!(test.len(), 20);
-            assert_eq!(test[19] - test[0], 19, "one block");
-            for &image in &split.images(Part::Train) {
-                assert!(test.iter().all(|&other| other.abs_diff(image) > 2), "a gap of 2");
-            }
-            assert!((2..=4).contains(&split.count(Part::Gap)));
-            starts.insert(test[0]);
-        }
-        assert!(starts.len() > 10, "the seed moves the block");
-    }
-
-    #[test]
-    fn whole_videos_are_held_out_where_there_are_three() {
-        let dataset = dataset(&[30, 10, 20, 40]);
-        for seed in 0..20 {
-            let settings = SplitSettings::suitable(&dataset, seed);
-            assert_eq!(settings.by, By::Video);
-            let split = split(&dataset, &settings).expect("parts");
-            let mut of_video: BTreeMap<_, Vec<_>> = BTreeMap::new();
-            for (image, part) in dataset.images.iter().zip(&split.parts) {
-                of_video.entry(image.video).or_default().push(*part);
-            }
-            assert!(of_video.values().all(|parts| parts.iter().all(|part| *part == parts[0])));
-            let [train, test, gap] = counts(&split);
-            assert!(train > 0 && (10..=50).contains(&test) && gap == 0, "{train} {test}");
-        }
-    }
-
-    #[test]
-    fn few_images_still_have_both_parts() {
-        for count in 2..12 {
-            let dataset = dataset(&[count]);
-            for seed in 0..5 {
-                let split = split(&dataset, &SplitSettings::suitable(&dataset, seed));
-                let [train, test, _] = counts(&split.expect("parts"));
-                assert!(test >= 1 && (train >= 1 || count <= 3), "{count}: {train} {test}");
-            }
-        }
-        for videos in [&[1, 9][..], &[9, 1], &[50, 50]] {
-            let dataset = dataset(videos);
-            let settings = SplitSettings { by: By::Video, ..SplitSettings::suitable(&dataset, 1) };
-            let [train, test, _] = counts(&split(&dataset, &settings).expect("parts"));
-            assert!(train > 0 && test > 0, "{videos:?}");
-        }
-        let one = dataset(&[1]);
-        let settings = SplitSettings::suitable(&one, 0);
-        assert_eq!(split(&one, &settings), Err(SplitError::TooFew { found: 1 }));
-    }
-
-    #[test]
-    fn a_datasets_own_split_counts() {
-        let mut dataset = dataset(&[10]);
-        dataset.splits = ["train", "valid", "test"].map(str::to_owned).to_vec();
-        for (at, image) in dataset.images.iter_mut().enumerate() {
-            image.split = Some(if at < 6 { 0 } else { 1 + (at % 2) as u16 });
-        }
-        let settings = SplitSettings::suitable(&dataset, 0);
-        assert_eq!(settings.by, By::Dataset);
-        let split = split(&dataset, &settings).expect("parts");
-        assert_eq!(counts(&split), [6, 2, 0], "validation is in neither part");
-    }
+/// Returns how many of `count` images are held out, `None` where there are too few to divide.
+fn block_length(count: usize, test_share: f64) -> Option<usize> {
+    let length = (test_share * count as f64).round() as usize;
+    (count >= 2).then(|| length.clamp(1, count - 1))
 }
+
+/// Returns whether a block in the middle might leave no image beside its gaps, of `most` that
+/// are not in it.
+fn is_short(most: usize, gap: usize) -> bool {
+    most <= gap.saturating_mul(2)
+}
+
+#[cfg(test)]
+mod tests;

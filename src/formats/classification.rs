@@ -19,6 +19,7 @@ pub(super) const FORMAT: Format = Format {
     evidence: Evidence::Images,
     detect,
     read,
+    rewrite: None,
 };
 
 /// Words of folders that hold something else than a class.

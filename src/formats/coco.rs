@@ -7,6 +7,7 @@
 
 mod build;
 mod images;
+mod rewrite;
 mod row;
 mod stream;
 
@@ -25,6 +26,7 @@ pub(super) const FORMAT: Format = Format {
     evidence: Evidence::Labels,
     detect,
     read,
+    rewrite: Some(rewrite::rewrite),
 };
 
 /// Bytes at the beginning of a file by which it is known.

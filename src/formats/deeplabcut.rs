@@ -10,7 +10,7 @@ use super::dlc_config::{self, Config, UNIQUE};
 use super::dlc_csv::{self, Part, Peek, Sheet, show};
 use super::dlc_dataset::{Beside, Builder, LABELED_DATA, Places, below_labeled_data};
 use super::files::{self, Listing};
-use super::{Evidence, Format, FormatError, ReadOptions};
+use super::{Evidence, Format, FormatError, ReadOptions, dlc_rewrite};
 use crate::dataset::{Dataset, Problem, ProblemKind};
 
 /// DeepLabCut.
@@ -20,6 +20,7 @@ pub(super) const FORMAT: Format = Format {
     evidence: Evidence::Labels,
     detect,
     read,
+    rewrite: Some(dlc_rewrite::rewrite),
 };
 
 /// Name of the configuration in the folder of a project.

@@ -6,11 +6,11 @@
 //! part. A cell or row that makes no sense is left out and reported; only a file
 //! without the header is an error. Knows nothing of projects and image files.
 
-use std::borrow::Cow;
-
 use csv::StringRecord;
 use rustc_hash::FxHashMap;
 
+use super::dlc_cells::{Cell, number, visibility};
+use super::dlc_records::{Records, decode};
 use super::files;
 use crate::dataset::{Problem, ProblemKind, Visibility};
 
@@ -40,9 +40,10 @@ pub(super) struct Part {
     pub(super) individual: Option<String>,
     /// Name of the body part.
     pub(super) bodypart: String,
-    x: usize,
-    y: usize,
-    visible: Option<usize>,
+    /// Columns of its coordinates and, where there is one, its visibility, counted from 0.
+    pub(super) x: usize,
+    pub(super) y: usize,
+    pub(super) visible: Option<usize>,
 }
 
 impl Part {
@@ -59,6 +60,8 @@ pub(super) struct Row {
     pub(super) image: String,
     /// Line of the file.
     pub(super) line: u32,
+    /// Ordinal of the record among all of the file, the header's included, counted from 0.
+    pub(super) record: usize,
     /// Range of [`Sheet::points`], ascending in [`Point::part`].
     pub(super) points: std::ops::Range<usize>,
 }
@@ -125,79 +128,9 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Sheet, HeaderError> {
     }
     header.parts(&mut sheet)?;
     while records.next() {
-        sheet.read_row(&header, &records.record, records.line);
+        sheet.read_row(&header, &records);
     }
     Ok(sheet)
-}
-
-/// Line and value of a byte that is no UTF-8.
-type StrangeByte = (u32, u8);
-
-/// Returns the text of a file, and line and value of the first byte that is no UTF-8
-/// (the text is then read as Latin-1, which Excel writes).
-fn decode(bytes: &[u8]) -> Result<(Cow<'_, str>, Option<StrangeByte>), &'static str> {
-    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-        return Err("expected UTF-8, found UTF-16; save the file as CSV (UTF-8)");
-    }
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok((Cow::Borrowed(text), None)),
-        // A beginning of a file may be cut within a letter; that is no strange byte.
-        Err(error) if error.error_len().is_none() => {
-            Ok((String::from_utf8_lossy(&bytes[..error.valid_up_to()]), None))
-        }
-        Err(error) => {
-            let at = error.valid_up_to();
-            let row = 1 + bytes[..at].iter().filter(|&&byte| byte == b'\n').count() as u32;
-            let text = bytes.iter().map(|&byte| char::from(byte)).collect();
-            Ok((Cow::Owned(text), Some((row, bytes[at]))))
-        }
-    }
-}
-
-/// Reads records one by one and counts lines. (The reader's own count is that of the
-/// end of the record before, which blank lines and `\r\n` set apart from the line at
-/// which a record begins.)
-struct Records<'t> {
-    reader: csv::Reader<&'t [u8]>,
-    record: StringRecord,
-    /// Line at which the record begins.
-    line: u32,
-    text: &'t [u8],
-    /// Byte at which the record begins.
-    start: usize,
-}
-
-impl<'t> Records<'t> {
-    /// Begins at the first record; the separator is the commonest of the first line,
-    /// since Excel writes `;` in countries where the comma stands in numbers.
-    fn new(text: &'t str) -> Records<'t> {
-        let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        let count = |separator: &u8| first.bytes().filter(|byte| byte == separator).count();
-        let separator = [b'\t', b';', b','].into_iter().max_by_key(count).unwrap_or(b',');
-        let reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(separator)
-            .from_reader(text.as_bytes());
-        let record = StringRecord::new();
-        Records { reader, record, line: 1, text: text.as_bytes(), start: 0 }
-    }
-
-    /// Goes to the next record; returns whether there is one.
-    fn next(&mut self) -> bool {
-        // Text in memory is valid UTF-8 and cannot fail to be read.
-        if !self.reader.read_record(&mut self.record).unwrap_or(false) {
-            return false;
-        }
-        let from = self.record.position().map_or(0, |position| position.byte() as usize);
-        let blank = self.text[from..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
-        let start = from + blank.count();
-        let passed = &self.text[self.start..start];
-        self.line += passed.iter().filter(|&&byte| byte == b'\n').count() as u32;
-        self.start = start;
-        true
-    }
 }
 
 /// The header rows.
@@ -336,7 +269,8 @@ impl Header {
 }
 
 impl Sheet {
-    fn read_row(&mut self, header: &Header, record: &StringRecord, row: u32) {
+    fn read_row(&mut self, header: &Header, records: &Records<'_>) {
+        let (record, row) = (&records.record, records.line);
         if record.iter().all(|cell| cell.trim().is_empty()) {
             return;
         }
@@ -361,7 +295,7 @@ impl Sheet {
             }
         }
         let points = start..self.points.len();
-        self.rows.push(Row { image, line: row, points });
+        self.rows.push(Row { image, line: row, record: records.count - 1, points });
     }
 
     fn read_point(&mut self, part: usize, record: &StringRecord, row: u32, image: &str) {
@@ -387,12 +321,11 @@ impl Sheet {
             self.unreadable(row, Some(at), Some(image), message);
             return;
         }
-        let visibility = match visible.map(|at| (at, number(&record[at]))) {
-            None | Some((_, Ok(Cell::Missing | Cell::Number(2.0)))) => Visibility::Visible,
-            Some((_, Ok(Cell::Number(1.0)))) => Visibility::Occluded,
-            // As in COCO: not labelled, whatever stands in x and y.
-            Some((_, Ok(Cell::Number(0.0)))) => return,
-            Some((at, _)) => {
+        let visibility = match visible.map(|at| (at, visibility(&record[at]))) {
+            None => Visibility::Visible,
+            Some((_, Ok(Some(visibility)))) => visibility,
+            Some((_, Ok(None))) => return,
+            Some((at, Err(()))) => {
                 let message = format!("expected 0, 1 or 2, found {}", show(&record[at]));
                 self.unreadable(row, Some(at), Some(image), message);
                 Visibility::Visible
@@ -411,39 +344,6 @@ impl Sheet {
             image: image.map(String::from),
             message,
         });
-    }
-}
-
-/// What a cell of coordinates holds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Cell {
-    Missing,
-    Number(f64),
-    Unreadable,
-}
-
-/// Words that pandas writes, or reads, for a missing number.
-const MISSING: [&str; 8] = ["nan", "-nan", "na", "n/a", "<na>", "#n/a", "null", "none"];
-
-fn number(cell: &str) -> Result<Cell, ()> {
-    let cell = cell.trim();
-    if cell.is_empty() {
-        return Ok(Cell::Missing);
-    }
-    if let Ok(number) = cell.parse::<f64>() {
-        return match number {
-            n if n.is_finite() => Ok(Cell::Number(n)),
-            n if n.is_nan() => Ok(Cell::Missing),
-            _ => Err(()),
-        };
-    }
-    if MISSING.iter().any(|word| cell.eq_ignore_ascii_case(word)) {
-        return Ok(Cell::Missing);
-    }
-    // Files that Excel separated by `;` have a comma in their numbers.
-    match cell.replacen(',', ".", 1).parse::<f64>() {
-        Ok(number) if number.is_finite() && cell.contains(',') => Ok(Cell::Number(number)),
-        _ => Err(()),
     }
 }
 
@@ -535,19 +435,6 @@ mod tests {
             let lines: Vec<u32> = sheet.rows.iter().map(|row| row.line).collect();
             assert_eq!((sheet.bodyparts_row, lines), (3, vec![7, 8, 10]), "{text:?}");
             assert_eq!(sheet.problems[0].row, Some(10));
-        }
-    }
-
-    #[test]
-    fn missing_numbers_have_many_spellings() {
-        for word in ["", " ", "NaN", "nan", "-nan", "NA", "N/A", "<NA>", "null", "None"] {
-            assert_eq!(number(word), Ok(Cell::Missing), "{word}");
-        }
-        for (word, value) in [("1", 1.0), (" -2.5 ", -2.5), ("1e2", 100.0), ("3,25", 3.25)] {
-            assert_eq!(number(word), Ok(Cell::Number(value)), "{word}");
-        }
-        for word in ["inf", "-Infinity", "1 2", "1,2,3", "0x1", "--", ","] {
-            assert_eq!(number(word), Err(()), "{word}");
         }
     }
 

@@ -14,6 +14,7 @@ pub(super) const FORMAT: Format = Format {
     evidence: Evidence::Images,
     detect,
     read,
+    rewrite: None,
 };
 
 fn detect(path: &Path) -> Option<PathBuf> {

@@ -20,6 +20,8 @@ pub(super) struct Place {
     pub(super) array: usize,
     /// Ordinal in that array, counted from 1.
     pub(super) ordinal: u32,
+    /// Byte of the stream at which it begins.
+    pub(super) start: usize,
 }
 
 /// Says why a stream is no such object.
@@ -55,7 +57,7 @@ pub(super) struct Elements<'a, R> {
 impl<'a, R: Read> Elements<'a, R> {
     pub(super) fn new(reader: R, wanted: &'a [&'a str]) -> Self {
         Elements {
-            source: Source { reader, chunk: vec![0; CHUNK], at: 0, filled: 0, line: 1 },
+            source: Source { reader, chunk: vec![0; CHUNK], at: 0, filled: 0, passed: 0, line: 1 },
             wanted,
             counts: vec![None; wanted.len()],
             inside: None,
@@ -91,8 +93,9 @@ impl<'a, R: Read> Elements<'a, R> {
             }
             self.fresh = false;
             *count += 1;
-            let place = Place { array, ordinal: *count };
+            let ordinal = *count;
             self.source.token()?;
+            let place = Place { array, ordinal, start: self.source.passed + self.source.at };
             self.source.value(Some(text))?;
             return Ok(Some(place));
         }
@@ -149,6 +152,8 @@ struct Source<R> {
     chunk: Vec<u8>,
     at: usize,
     filled: usize,
+    /// Bytes before the chunk.
+    passed: usize,
     /// Line of the beginning of the chunk, counted from 1.
     line: usize,
 }
@@ -171,6 +176,7 @@ impl<R: Read> Source<R> {
             return Ok(true);
         }
         self.line += newlines(&self.chunk[..self.filled]);
+        self.passed += self.filled;
         self.at = 0;
         self.filled = 0;
         loop {
@@ -334,16 +340,17 @@ mod tests {
     type Element = (usize, u32, String);
 
     /// Returns all elements, or line and message of the error.
-    fn elements(text: &str) -> Result<Vec<Element>, (usize, String)> {
+    fn elements(source_text: &str) -> Result<Vec<Element>, (usize, String)> {
         let wanted = ["a", "b"];
-        let mut source = Elements::new(Slow(text.as_bytes()), &wanted);
+        let mut source = Elements::new(Slow(source_text.as_bytes()), &wanted);
         let mut found = Vec::new();
         loop {
-            let mut text = Vec::new();
-            match source.next(&mut text) {
+            let mut element = Vec::new();
+            match source.next(&mut element) {
                 Ok(None) => return Ok(found),
                 Ok(Some(place)) => {
-                    let text = String::from_utf8(text).expect("text");
+                    let text = String::from_utf8(element).expect("text");
+                    assert!(text.is_empty() || source_text[place.start..].starts_with(&text));
                     found.push((place.array, place.ordinal, text));
                 }
                 Err(JsonError::Syntax { line, message }) => return Err((line, message)),

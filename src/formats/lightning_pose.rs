@@ -1,15 +1,19 @@
 //! Lightning Pose: a folder with `CollectedData.csv`, or one CSV per view, and the
 //! images below `labeled-data`; or one of these CSV files.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::deeplabcut::absolute;
 use super::dlc_csv::{self, Peek};
 use super::dlc_dataset::{Beside, Builder, LABELED_DATA, Places};
-use super::{Evidence, Format, FormatError, ReadOptions, deeplabcut, dlc_config, files};
-use crate::dataset::{Dataset, Problem, ProblemKind};
+use super::files::ImageFile;
+use super::rewrite::{below, finish};
+use super::{Evidence, Format, FormatError, ReadOptions, Rewrite};
+use super::{deeplabcut, dlc_config, dlc_rewrite, files};
+use crate::dataset::{Dataset, Edit, Image, Problem, ProblemKind};
 
 /// Lightning Pose.
 pub(super) const FORMAT: Format = Format {
@@ -18,6 +22,7 @@ pub(super) const FORMAT: Format = Format {
     evidence: Evidence::Labels,
     detect,
     read,
+    rewrite: Some(rewrite),
 };
 
 fn detect(path: &Path) -> Option<PathBuf> {
@@ -137,6 +142,47 @@ fn leave_out_context(dataset: &mut Dataset) {
         let frames = videos.get(&video);
         !frames.is_some_and(|frames| around(frame).any(|f| frames.get(&f) == Some(&true)))
     });
+}
+
+/// Writes like DeepLabCut's, and keeps the context of frames whole: a frame that is left out
+/// takes its context with it, and stays, without its row, where it is context of another.
+fn rewrite(dataset: &Dataset, edits: &[Edit]) -> Result<Rewrite, FormatError> {
+    let mut rewrite = dlc_rewrite::rewrite(dataset, edits)?;
+    let gone: FxHashSet<String> = rewrite.left_out.drain(..).collect();
+    let known: FxHashSet<&Path> =
+        dataset.images.iter().filter_map(|image| image.file.as_deref()).collect();
+    let is_gone = |image: &Image| {
+        let file = image.file.as_deref().and_then(|file| below(&dataset.root, file));
+        file.is_some_and(|file| gone.contains(&file))
+    };
+    // Labelled frames by folder: those that go and those that stay.
+    let mut folders: BTreeMap<&Path, [Vec<u64>; 2]> = BTreeMap::new();
+    for image in dataset.images.iter().filter(|image| image.location.is_some()) {
+        let folder = image.file.as_deref().and_then(Path::parent);
+        if let (Some(folder), Some(frame), Some(_)) = (folder, image.frame, image.video) {
+            folders.entry(folder).or_default()[usize::from(!is_gone(image))].push(frame);
+        }
+    }
+    let mut kept: FxHashSet<String> = FxHashSet::default();
+    for (folder, [gone, stay]) in folders.iter().filter(|(_, [gone, _])| !gone.is_empty()) {
+        let near = |frames: &[u64], at: u64| frames.iter().any(|f| f.abs_diff(at) <= CONTEXT);
+        let images = files::images_in(&dataset.root, folder).images;
+        // What the reader left out of a folder is context.
+        let (context, own): (Vec<_>, Vec<_>) =
+            images.iter().partition(|image| !known.contains(image.file.as_path()));
+        if context.is_empty() {
+            continue;
+        }
+        let frame = |image: &ImageFile| files::frame_number(&image.path);
+        let lone = context
+            .into_iter()
+            .filter(|image| frame(image).is_some_and(|at| near(gone, at) && !near(stay, at)));
+        rewrite.left_out.extend(lone.filter_map(|image| below(&dataset.root, &image.file)));
+        let shared = own.into_iter().filter(|image| frame(image).is_some_and(|at| near(stay, at)));
+        kept.extend(shared.filter_map(|image| below(&dataset.root, &image.file)));
+    }
+    rewrite.left_out.extend(gone.into_iter().filter(|file| !kept.contains(file)));
+    Ok(finish(rewrite))
 }
 
 /// What the name of a label file tells.

@@ -7,25 +7,34 @@
 
 mod classification;
 mod coco;
+mod copy;
 mod deeplabcut;
+mod dlc_cells;
 mod dlc_config;
 mod dlc_csv;
 mod dlc_dataset;
+mod dlc_records;
+mod dlc_rewrite;
 mod files;
 mod folder;
 mod json;
+mod json_spans;
 mod lightning_pose;
 mod registry;
+mod rewrite;
 mod size;
 mod splits;
 mod voc;
+mod voc_rewrite;
 mod yolo;
 
-pub use registry::{FORMATS, read};
+pub use copy::{Copied, CopyError, Skipped, copy_dataset};
+pub use registry::{FORMATS, read, rewrite};
+pub use size::size_px;
 
 use std::path::{Path, PathBuf};
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Edit};
 
 /// Says how to read a dataset.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +63,25 @@ pub struct Format {
     pub detect: fn(&Path) -> Option<PathBuf>,
     /// Reads what `detect` returned. The registry infers pairs and sorts afterwards.
     pub read: fn(&Path, &ReadOptions) -> Result<Dataset, FormatError>,
+    /// Makes the label files after changes; `None` where labelvet only reads the format.
+    pub rewrite: Option<Rewriter>,
+}
+
+/// Makes the files of a dataset after changes of its labels.
+pub type Rewriter = fn(&Dataset, &[Edit]) -> Result<Rewrite, FormatError>;
+
+/// What changes of labels do to the files of a dataset. Paths are relative to
+/// [`Dataset::root`], with `/`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Files with their new content, in the order of their paths. What labelvet does not
+    /// know of in them, such as further fields and comments, is as it was.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Files that go: images that are left out, and label files of theirs.
+    pub left_out: Vec<String>,
+    /// Files that hold labels of a changed file in a form that labelvet does not write, and
+    /// that would disagree with it now: DeepLabCut's `.h5`.
+    pub stale: Vec<String>,
 }
 
 /// What a format needs to be recognised.
@@ -106,6 +134,22 @@ pub enum FormatError {
         pair: [String; 2],
         /// The keypoints that exist.
         known: Vec<String>,
+    },
+    /// Labels of this format are read but not written.
+    #[error("labels of the format `{format}` are read, but not written")]
+    NotWritten {
+        /// Slug of the format.
+        format: &'static str,
+    },
+    /// A label file cannot hold a change: it has no column for a keypoint, say.
+    #[error("cannot write {}: {}{message}", .path.display(), .row.map(|row| format!("row {row}: ")).unwrap_or_default())]
+    CannotHold {
+        /// The file.
+        path: PathBuf,
+        /// Line, or ordinal of an annotation in JSON, counted from 1.
+        row: Option<usize>,
+        /// Which change, and why.
+        message: String,
     },
     /// A file could not be read.
     #[error("failed to read {}: {source}", .path.display())]

@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use super::{Evidence, Format, FormatError, ReadOptions, files};
+use super::{Evidence, Format, FormatError, ReadOptions, Rewrite, files};
 use super::{classification, coco, deeplabcut, folder, lightning_pose, voc, yolo};
-use crate::dataset::{Dataset, PairSource, Skeleton, pair_up};
+use crate::dataset::{Dataset, Edit, PairSource, Skeleton, pair_up};
 
 /// All formats, the most specific first: the first that fits a path is taken.
 /// Those that need nothing but images come last.
@@ -45,6 +45,20 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> 
     set_pairs(&mut dataset.skeletons, &options.pairs)?;
     dataset.sort();
     Ok(dataset)
+}
+
+/// Returns what changes of its labels do to the files of a dataset, in its own format. Writes
+/// nothing. Reading the new files gives what [`Dataset::edited`] gives.
+///
+/// # Errors
+/// [`FormatError::NotWritten`] where labelvet only reads the format; fails as well when a
+/// label file can no longer be read or is not what it was.
+pub fn rewrite(dataset: &Dataset, edits: &[Edit]) -> Result<Rewrite, FormatError> {
+    let format = FORMATS.iter().find(|format| format.slug == dataset.format);
+    match format.and_then(|format| format.rewrite) {
+        Some(rewrite) => rewrite(dataset, edits),
+        None => Err(FormatError::NotWritten { format: dataset.format }),
+    }
 }
 
 /// Returns the formats to try.

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use image::ImageReader;
 
-/// Returns width and height in pixels as stored; `None` where the header cannot be read.
-pub(super) fn size_px(file: &Path) -> Option<[u32; 2]> {
+/// Returns width and height of an image file in pixels as stored; `None` where the header cannot be read.
+pub fn size_px(file: &Path) -> Option<[u32; 2]> {
     let reader = ImageReader::open(file).ok()?.with_guessed_format().ok()?;
     let (width, height) = reader.into_dimensions().ok()?;
     (width > 0 && height > 0).then_some([width, height])

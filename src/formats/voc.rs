@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use roxmltree::{Document, Node};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Evidence, Format, FormatError, ReadOptions, files, splits};
+use super::{Evidence, Format, FormatError, ReadOptions, files, splits, voc_rewrite};
 use crate::dataset::{
     BBox, Class, Dataset, Image, Instance, InstanceName, Location, Problem, ProblemKind,
 };
@@ -25,6 +25,7 @@ pub(super) const FORMAT: Format = Format {
     evidence: Evidence::Labels,
     detect,
     read,
+    rewrite: Some(voc_rewrite::rewrite),
 };
 
 /// Number of .xml files of a folder by which it is known.
@@ -51,7 +52,9 @@ fn detect(path: &Path) -> Option<PathBuf> {
 fn is_record(path: &Path) -> bool {
     let mut head = Vec::new();
     let read = fs::File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
-    read.is_ok() && String::from_utf8_lossy(&head).contains("<annotation>")
+    let head = String::from_utf8_lossy(&head);
+    // labelImg writes `<annotation verified="yes">` once someone has looked at it.
+    read.is_ok() && ["<annotation>", "<annotation "].iter().any(|tag| head.contains(tag))
 }
 
 fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
@@ -101,27 +104,19 @@ struct Record {
     unread: Vec<(usize, String)>,
 }
 
-struct Object {
-    row: usize,
-    class: String,
-    bbox: BBox,
+/// An object that could be read.
+pub(super) struct Object {
+    /// Line at which it begins.
+    pub(super) row: usize,
+    pub(super) class: String,
+    pub(super) bbox: BBox,
 }
 
 fn parse(file: &Path) -> Result<Record, (Option<usize>, String)> {
     let bytes = fs::read(file).map_err(|error| (None, format!("failed to read it: {error}")))?;
     let text = String::from_utf8_lossy(&bytes);
-    let options = roxmltree::ParsingOptions {
-        allow_dtd: false,
-        nodes_limit: MOST_NODES,
-        ..Default::default()
-    };
-    let document = Document::parse_with_options(text.trim_start_matches('\u{feff}'), options)
-        .map_err(|error| (Some(error.pos().row as usize), error.to_string()))?;
+    let document = document(text.trim_start_matches('\u{feff}'))?;
     let root = document.root_element();
-    if !root.has_tag_name("annotation") {
-        let message = format!("expected <annotation>, found <{}>", root.tag_name().name());
-        return Err((Some(row(&document, root)), message));
-    }
     let size = child(root, "size");
     let side = |name| {
         let side = number(size?, name).ok()?;
@@ -143,7 +138,25 @@ fn parse(file: &Path) -> Result<Record, (Option<usize>, String)> {
     Ok(record)
 }
 
-fn object(row: usize, node: Node<'_, '_>) -> Result<Object, String> {
+/// Reads the text of a label file.
+pub(super) fn document(text: &str) -> Result<Document<'_>, (Option<usize>, String)> {
+    let options = roxmltree::ParsingOptions {
+        allow_dtd: false,
+        nodes_limit: MOST_NODES,
+        ..Default::default()
+    };
+    let document = Document::parse_with_options(text, options)
+        .map_err(|error| (Some(error.pos().row as usize), error.to_string()))?;
+    let root = document.root_element();
+    if !root.has_tag_name("annotation") {
+        let message = format!("expected <annotation>, found <{}>", root.tag_name().name());
+        return Err((Some(row(&document, root)), message));
+    }
+    Ok(document)
+}
+
+/// Reads an object that begins at a line.
+pub(super) fn object(row: usize, node: Node<'_, '_>) -> Result<Object, String> {
     let class = text_of(node, "name").ok_or("expected <name> in <object>, found none")?;
     let corners = child(node, "bndbox").ok_or("expected <bndbox> in <object>, found none")?;
     let [x, y] = [number(corners, "xmin")?, number(corners, "ymin")?];
@@ -151,7 +164,8 @@ fn object(row: usize, node: Node<'_, '_>) -> Result<Object, String> {
     Ok(Object { row, class, bbox: BBox { x, y, width: right - x, height: bottom - y } })
 }
 
-fn row(document: &Document<'_>, node: Node<'_, '_>) -> usize {
+/// Returns the line at which a node begins.
+pub(super) fn row(document: &Document<'_>, node: Node<'_, '_>) -> usize {
     document.text_pos_at(node.range().start).row as usize
 }
 
@@ -389,7 +403,8 @@ fn absent(xml: &str, record: &Record) -> String {
     if folder.is_empty() { name } else { format!("{folder}/{name}") }
 }
 
-fn folder_and_stem(path: &str) -> (String, String) {
+/// Returns the folder of a path, and its file name without suffix.
+pub(super) fn folder_and_stem(path: &str) -> (String, String) {
     let name = files::file_name(path);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     (files::parent(path).into(), stem.into())

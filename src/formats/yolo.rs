@@ -6,6 +6,7 @@
 
 mod config;
 mod labels;
+mod rewrite;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub(super) const FORMAT: Format = Format {
     evidence: Evidence::Labels,
     detect,
     read,
+    rewrite: Some(rewrite::rewrite),
 };
 
 fn detect(path: &Path) -> Option<PathBuf> {

@@ -5,6 +5,7 @@ mod deeplabcut;
 mod folder;
 mod garbage;
 mod lightning_pose;
+mod rewrite;
 mod voc;
 mod yolo;
 

@@ -65,6 +65,13 @@ pub(super) struct AnnotationRow {
     pub(super) iscrowd: Option<Flag>,
 }
 
+/// An entry of `annotations` of which no more may be understood than what it belongs to.
+#[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct ImageOfRow {
+    pub(super) image_id: Id,
+}
+
 /// Numbers; `null` is read as not-a-number.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Numbers(pub(super) Vec<f64>);

@@ -82,7 +82,7 @@ fn open(json: &Path) -> Result<File, FormatError> {
     File::open(json).map_err(|source| FormatError::Io { path: json.into(), source })
 }
 
-fn failed(json: &Path, error: JsonError) -> FormatError {
+pub(super) fn failed(json: &Path, error: JsonError) -> FormatError {
     let path = json.into();
     match error {
         JsonError::Io(source) => FormatError::Io { path, source },

@@ -73,7 +73,7 @@ pub(super) fn parse(text: &str, shape: Option<[usize; 2]>) -> Labels {
 }
 
 /// Returns the numbers of a line, or the column that is none.
-fn numbers(line: &str) -> Result<Vec<f64>, (u32, String)> {
+pub(super) fn numbers(line: &str) -> Result<Vec<f64>, (u32, String)> {
     let words = (1..).zip(line.split_whitespace());
     words
         .map(|(column, word)| match word.parse::<f64>() {
@@ -87,7 +87,8 @@ fn numbers(line: &str) -> Result<Vec<f64>, (u32, String)> {
         .collect()
 }
 
-fn read(
+/// Returns what the numbers of a line say.
+pub(super) fn read(
     row: u32,
     numbers: &[f64],
     shape: Option<[usize; 2]>,
