@@ -1,5 +1,10 @@
 //! Statistics and random numbers that several modules share.
 
+pub mod distribution;
+pub mod interval;
+pub mod permutation;
+pub mod power;
 pub mod random;
 pub mod robust;
 pub mod spikes;
+pub mod spread;

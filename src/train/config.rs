@@ -122,6 +122,12 @@ pub struct RunSettings {
     pub probe_every: u64,
     /// Training images of the probe set.
     pub probe_images: usize,
+    /// Whether the test images are looked at beside the probe set.
+    pub probe_test: bool,
+    /// How many times its least value so far the loss on the probe set may reach, in looks that
+    /// follow each other ([`super::run::CONFIRMED`]), before the run ends as one that diverged;
+    /// 0 for no limit.
+    pub diverged_at: f32,
     /// Likelihood from which on a prediction counts, 0 to 1.
     pub pcutoff: f64,
     /// Threads of ONNX Runtime; 0 takes one per core.
@@ -359,6 +365,7 @@ impl TrainConfig {
         )?;
         above("run.probe_every", run.probe_every as f64, 1.0, COUNT)?;
         above("run.probe_images", run.probe_images as f64, 1.0, COUNT)?;
+        above("run.diverged_at", run.diverged_at.into(), 0.0, POSITIVE)?;
         share("run.pcutoff", run.pcutoff as f32, SHARE)?;
         above("optimiser.learning_rate", optimiser.learning_rate.into(), 0.0, POSITIVE)?;
         share("optimiser.momentum", optimiser.momentum, SHARE)?;

@@ -1,6 +1,7 @@
 //! What goes wrong with training steps and with runs.
 
 use super::checkpoint::CheckpointError;
+use super::config::ConfigError;
 use super::data::LoaderError;
 use super::folder::FolderError;
 use super::material::MaterialError;
@@ -18,6 +19,9 @@ pub enum TrainError {
     /// A model cannot be compiled or run.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// Settings make no sense.
+    #[error(transparent)]
+    Config(Box<ConfigError>),
     /// The dataset cannot be learnt from.
     #[error(transparent)]
     Material(Box<MaterialError>),
@@ -65,6 +69,12 @@ pub enum TrainError {
     /// The first weights are not to be had.
     #[error(transparent)]
     FirstWeights(Box<FirstWeightsError>),
+}
+
+impl From<ConfigError> for TrainError {
+    fn from(error: ConfigError) -> TrainError {
+        TrainError::Config(Box::new(error))
+    }
 }
 
 impl From<MaterialError> for TrainError {

@@ -27,6 +27,9 @@ pub enum Status {
     Running,
     /// All steps were made, and the model was evaluated.
     Done,
+    /// The loss on the probe set left its least value behind, as the run's settings had asked
+    /// to be told: the end of a ramp of the learning rate.
+    Diverged,
     /// It could not recover from spikes; the model is that of the last good checkpoint.
     Stopped,
 }

@@ -116,6 +116,7 @@ fn networks(config: &TrainConfig) -> Vec<(String, String)> {
 pub fn judge(outcome: &Outcome) -> Result<(), String> {
     match &outcome.ending {
         Ending::Stopped(reason) => Err(reason.clone()),
+        Ending::Diverged => Err("the loss on the probe set diverged".to_owned()),
         Ending::Done if outcome.rollbacks > 0 => {
             Err(format!("{} rollbacks were needed", outcome.rollbacks))
         }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::config::{DataConfig, TrainConfig};
+use super::config::{DataConfig, RunSettings, TrainConfig};
 use super::data::{
     Batch, Batches, CACHE_BYTES, DataError, DataSettings, Example, ExampleError, Framing,
     FramingError, LabelWeights, Loader, LoaderError, LoaderSettings, PoseExamples, Source,
@@ -187,7 +187,8 @@ impl Subjects {
 }
 
 impl Material {
-    /// Makes a dataset ready to be learnt from.
+    /// Makes a dataset ready to be learnt from. The probe set is drawn from the training images
+    /// that `probe` holds, or from all.
     ///
     /// # Errors
     /// [`MaterialError`] where settings and dataset do not fit together.
@@ -196,6 +197,7 @@ impl Material {
         subjects: Subjects,
         config: &TrainConfig,
         network: &Network,
+        probe: Option<&[u32]>,
     ) -> Result<Material, MaterialError> {
         let data = &config.data;
         let weights = LabelWeights::default();
@@ -242,7 +244,7 @@ impl Material {
             seed: config.run.seed,
             ..DataSettings::new(framing, task)
         };
-        let probe = probe(examples.len(), config.run.probe_images, config.run.seed);
+        let probe = probe_examples(&examples, probe, &config.run);
         let batches = Arc::new(Batches::new(dataset, examples, settings)?);
         let regions = all.iter().filter_map(|example| Some((example.image, example.region?)));
         let source = SourceSettings { framing, magnification: 1.0, cache_bytes: CACHE_BYTES };
@@ -411,11 +413,12 @@ fn plan(data: &DataConfig) -> Result<Plan, MaterialError> {
     Ok(plan)
 }
 
-/// Draws the probe set: so many examples, spread by the seed.
-fn probe(count: usize, wanted: usize, seed: u64) -> Vec<u32> {
-    let mut examples: Vec<u32> = (0..count as u32).collect();
-    SplitMix64::named("probe", seed).shuffle(&mut examples);
-    examples.truncate(wanted);
-    examples.sort_unstable();
-    examples
+/// Draws the probe set: so many examples, spread by the seed, of those images.
+fn probe_examples(examples: &[Example], images: Option<&[u32]>, run: &RunSettings) -> Vec<u32> {
+    let may = |at: &u32| images.is_none_or(|of| of.contains(&examples[*at as usize].image));
+    let mut chosen: Vec<u32> = (0..examples.len() as u32).filter(may).collect();
+    SplitMix64::named("probe", run.seed).shuffle(&mut chosen);
+    chosen.truncate(run.probe_images);
+    chosen.sort_unstable();
+    chosen
 }

@@ -13,6 +13,7 @@ pub(crate) mod check;
 pub mod checkpoint;
 pub mod class;
 pub mod config;
+pub mod curves;
 pub mod data;
 mod error;
 pub mod export;

@@ -2,14 +2,12 @@
 //!
 //! Takes the files of a RUN folder; writes the page. What is shown is what was last written.
 
-use std::fs::{self, File};
 use std::path::Path;
 
-use polars::prelude::*;
 use serde_json::Value;
 
+use super::curves::{Curves, Look};
 use super::folder::{self, FolderError, RunFile, Status};
-use super::record::{EVENTS, PROBE, STEPS};
 use crate::page::run::{RunEvent, RunEventKind, RunPage, RunStep, RunValue, run_page};
 
 /// Writes the page; `refresh` is after how many seconds a browser reads it again.
@@ -21,25 +19,20 @@ pub(super) fn write(
     file: &RunFile,
     refresh: Option<u32>,
 ) -> Result<(), FolderError> {
-    let steps = frame(&folder.join(STEPS));
-    let [number, loss, lr, norm] =
-        ["step", "loss", "lr", "grad_norm"].map(|name| column(&steps, name));
-    let steps: Vec<RunStep> = (0..number.len())
+    let curves = Curves::read(folder);
+    let steps: Vec<RunStep> = (0..curves.step.len())
         .map(|at| RunStep {
-            step: number[at] as u64,
-            loss: loss[at],
-            lr: lr[at],
-            grad_norm: norm[at],
+            step: curves.step[at],
+            loss: curves.loss[at],
+            lr: curves.lr[at],
+            grad_norm: curves.grad_norm[at],
         })
         .collect();
-    let probe = frame(&folder.join(PROBE));
-    let values = |name: &str| -> Vec<RunValue> {
-        let numbers = column(&probe, "step").into_iter().zip(column(&probe, name));
-        let finite = numbers.filter(|(_, value)| value.is_finite());
-        finite.map(|(step, value)| RunValue { step: step as u64, value }).collect()
+    let values = |value: fn(&Look) -> f64| -> Vec<RunValue> {
+        let all = curves.probe.iter().map(|look| RunValue { step: look.step, value: value(look) });
+        all.filter(|look| look.value.is_finite()).collect()
     };
-    let text = fs::read_to_string(folder.join(EVENTS)).unwrap_or_default();
-    let mut events: Vec<RunEvent> = text.lines().filter_map(event).collect();
+    let mut events: Vec<RunEvent> = curves.events.iter().filter_map(event).collect();
     // Of many checkpoints the last says all that a reader wants to know.
     let is_checkpoint = |event: &RunEvent| event.kind == RunEventKind::Checkpoint;
     let last = events.iter().rposition(is_checkpoint);
@@ -50,8 +43,8 @@ pub(super) fn write(
         status: &status(file),
         facts: &facts(file),
         steps: &steps,
-        probe: &values("loss"),
-        test_px: &values("test_error"),
+        probe: &values(|look| look.loss),
+        test_px: &values(|look| look.test_error),
         events: &events,
         refresh,
     };
@@ -59,24 +52,8 @@ pub(super) fn write(
     folder::write(&folder.join("report.html"), page.as_bytes())
 }
 
-/// Reads a table; nothing where there is none yet.
-fn frame(path: &Path) -> Option<DataFrame> {
-    ParquetReader::new(File::open(path).ok()?).finish().ok()
-}
-
-/// Returns a column of numbers, NaN where it holds none.
-fn column(frame: &Option<DataFrame>, name: &str) -> Vec<f64> {
-    let column = frame.as_ref().and_then(|frame| frame.column(name).ok());
-    let numbers = column.and_then(|column| column.cast(&DataType::Float64).ok());
-    match numbers.as_ref().and_then(|column| column.f64().ok()) {
-        Some(numbers) => numbers.iter().map(|number| number.unwrap_or(f64::NAN)).collect(),
-        None => Vec::new(),
-    }
-}
-
-/// Reads a line of the log.
-fn event(line: &str) -> Option<RunEvent> {
-    let event: Value = serde_json::from_str(line).ok()?;
+/// Returns what a line of the log tells people.
+fn event(event: &Value) -> Option<RunEvent> {
     let name = event["event"].as_str()?;
     let kind = match name {
         "begin" => return None,
@@ -95,6 +72,10 @@ fn status(file: &RunFile) -> String {
     match (file.status, &file.reason) {
         (Status::Running, _) => format!("{done} of {all} steps done."),
         (Status::Done, _) => format!("All {all} steps done, in {:.0} s.", file.seconds),
+        (Status::Diverged, _) => format!(
+            "Ended after {done} of {all} steps: the loss on the probe set had left its least value \
+             behind."
+        ),
         (Status::Stopped, reason) => {
             let reason = reason.as_deref().unwrap_or("training diverged");
             format!("Stopped at step {done} of {all}: {reason}.")

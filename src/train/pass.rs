@@ -50,6 +50,8 @@ pub struct Wanted<'a> {
     pub cache: Option<PathBuf>,
     /// Threads; `None` takes one per core.
     pub threads: Option<usize>,
+    /// Images that the probe set is drawn from; `None` for all training images.
+    pub probe: Option<Vec<u32>>,
 }
 
 /// A pass that can begin or go on.
@@ -109,7 +111,8 @@ pub fn prepare<'a>(
         config.guard.harmless_loss = (classes as f64).ln();
     }
     let network = Network::new(config, subjects.task).map_err(FirstWeightsError::from)?;
-    let data = Material::new(wanted.dataset, subjects, config, &network)?;
+    let probe = wanted.probe.as_deref();
+    let data = Material::new(wanted.dataset, subjects, config, &network, probe)?;
     let seed = config.run.seed;
     let first = network.first_weights(&config.model, seed, wanted.cache.as_deref(), progress)?;
     let file = run_file(&wanted, &data, &first);
@@ -238,7 +241,6 @@ impl Prepared<'_> {
     /// # Errors
     /// [`TrainError`] where a file cannot be written or the device fails.
     pub fn finish(&self, folder: &Path, outcome: &Outcome) -> Result<Finished, TrainError> {
-        let mut file = RunFile::read(folder)?;
         let model = export(&self.network, &outcome.weights, &self.card())?;
         folder::write(&folder.join(folder::MODEL), &model)?;
         let finished = self.judge(&model)?;
@@ -250,13 +252,24 @@ impl Prepared<'_> {
             )?;
             folder::write(&folder.join("metrics.json"), evaluation.to_json()?.as_bytes())?;
         }
+        self.close(folder, outcome)?;
+        Ok(finished)
+    }
+
+    /// Writes the last state of `run.json` and of the page, and nothing of the model: for runs
+    /// whose curves alone are asked for.
+    ///
+    /// # Errors
+    /// [`TrainError`] where a file cannot be written.
+    pub fn close(&self, folder: &Path, outcome: &Outcome) -> Result<(), TrainError> {
+        let mut file = RunFile::read(folder)?;
         (file.status, file.reason) = match &outcome.ending {
             Ending::Done => (Status::Done, None),
+            Ending::Diverged => (Status::Diverged, None),
             Ending::Stopped(reason) => (Status::Stopped, Some(reason.clone())),
         };
         file.write(folder)?;
-        page::write(folder, &file, None)?;
-        Ok(finished)
+        Ok(page::write(folder, &file, None)?)
     }
 }
 

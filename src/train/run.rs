@@ -35,6 +35,10 @@ use crate::onnx::Encoding;
 use groups::Groups;
 use settings::{encoding, trainer_settings};
 
+/// Looks at the probe set in a row that are above [`super::config::RunSettings::diverged_at`]
+/// before a run ends: one alone may be chance.
+pub const CONFIRMED: u32 = 3;
+
 /// Folder of checkpoints in a RUN folder.
 pub const CHECKPOINTS: &str = "checkpoints";
 
@@ -92,6 +96,9 @@ pub struct Outcome {
 pub enum Ending {
     /// All steps were done.
     Done,
+    /// The loss on the probe set left its least value behind, as
+    /// [`super::config::RunSettings::diverged_at`] says. The weights are the last ones.
+    Diverged,
     /// It could not recover; the weights are those of the last good checkpoint.
     Stopped(String),
 }
@@ -112,6 +119,9 @@ struct Run<'a> {
     replays: u32,
     alarms: u64,
     rollbacks: u64,
+    /// Least loss on the probe set, and looks in a row that were above the limit.
+    probe_least: f32,
+    above_limit: u32,
 }
 
 /// What one step's passes found, before the update.
@@ -202,6 +212,8 @@ impl<'a> Run<'a> {
             replays: 0,
             alarms: 0,
             rollbacks: 0,
+            probe_least: f32::INFINITY,
+            above_limit: 0,
         };
         if run.job.first.is_some() {
             run.checkpoint()?;
@@ -277,6 +289,12 @@ impl<'a> Run<'a> {
                     self.trainer.restore(&last.snapshot)?;
                     return Ok(Ending::Stopped(reason));
                 }
+            }
+            if self.above_limit >= CONFIRMED {
+                let (step, batch) = (self.progress.step, self.progress.batch);
+                let least = self.probe_least;
+                self.record.event("diverged", step, batch, json!({ "least_probe_loss": least }))?;
+                return Ok(Ending::Diverged);
             }
         }
         Ok(Ending::Done)
@@ -434,7 +452,11 @@ impl<'a> Run<'a> {
             count += 1;
         }
         let loss = sum / count.max(1) as f32;
-        let test_error = self.test_error()?;
+        let limit = self.job.config.run.diverged_at;
+        let above = limit > 0.0 && (!loss.is_finite() || loss > limit * self.probe_least);
+        self.above_limit = if above { self.above_limit + 1 } else { 0 };
+        self.probe_least = self.probe_least.min(loss);
+        let test_error = if self.job.config.run.probe_test { self.test_error()? } else { None };
         let step = self.progress.step;
         if loss.is_finite()
             && self.progress.best.is_none_or(|best| f64::from(loss) < best.loss)

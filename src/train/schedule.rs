@@ -36,6 +36,16 @@ pub enum Schedule {
         /// the order of steps. The last holds to the end.
         list: Vec<(u64, f64)>,
     },
+    /// A rate that is safe for a while, then one that rises exponentially to the end: how far a
+    /// training can go before it diverges.
+    Ramp {
+        /// Steps at the safe share.
+        safe_steps: u64,
+        /// Share of the highest rate that is safe.
+        safe: f64,
+        /// Share with which the rise begins; it ends with 1.
+        first: f64,
+    },
 }
 
 impl Schedule {
@@ -57,6 +67,14 @@ impl Schedule {
                 let current = list.iter().find(|(until, _)| step < *until).or(list.last());
                 current.map_or(1.0, |(_, share)| *share)
             }
+            Schedule::Ramp { safe_steps, safe, first } => {
+                if step < *safe_steps {
+                    return *safe;
+                }
+                let length = steps.saturating_sub(*safe_steps + 1).max(1);
+                let t = ((step - safe_steps) as f64 / length as f64).min(1.0);
+                first.powf(1.0 - t)
+            }
         }
     }
 
@@ -77,6 +95,14 @@ impl Schedule {
                     let needs =
                         "has to be pairs [until step, share of the rate], in the order of steps";
                     return wrong("schedule.list", format!("{list:?}"), needs);
+                }
+                Ok(())
+            }
+            Schedule::Ramp { safe, first, .. } => {
+                for (key, share) in [("schedule.safe", safe), ("schedule.first", first)] {
+                    if !(*share > 0.0 && *share <= 1.0) {
+                        return wrong(key, share.to_string(), "has to be above 0 and at most 1");
+                    }
                 }
                 Ok(())
             }
@@ -103,6 +129,17 @@ mod tests {
         assert!((share(60) - 0.55).abs() < 1e-12);
         assert!((share(110) - 0.1).abs() < 1e-12);
         assert!((share(500) - 0.1).abs() < 1e-12, "it stays down");
+    }
+
+    #[test]
+    fn a_ramp_is_safe_first_and_ends_at_its_highest() {
+        let schedule = Schedule::Ramp { safe_steps: 10, safe: 0.02, first: 0.01 };
+        let share = |step| schedule.share(step, 111);
+        assert_eq!([share(0), share(9)], [0.02, 0.02]);
+        for (step, expected) in [(10, 0.01), (60, 0.1), (110, 1.0), (500, 1.0)] {
+            assert!((share(step) - expected).abs() < 1e-12, "{step}: {}", share(step));
+        }
+        assert!(Schedule::Ramp { safe_steps: 1, safe: 0.0, first: 0.1 }.check().is_err());
     }
 
     #[test]

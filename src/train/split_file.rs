@@ -58,6 +58,22 @@ pub fn write(path: &Path, dataset: &Dataset, split: &Split) -> Result<(), Record
     record::write(path, &mut frame)
 }
 
+/// Returns a division as the CSV file that [`read`] takes. Images that are in no part have no
+/// row.
+///
+/// # Errors
+/// Fails where memory does.
+pub fn to_csv(dataset: &Dataset, split: &Split) -> Result<Vec<u8>, csv::Error> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(["image", "part"])?;
+    for (image, part) in dataset.images.iter().zip(&split.parts) {
+        if let Some(part) = part {
+            table.write_record([image.path.as_str(), part.name()])?;
+        }
+    }
+    table.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+}
+
 /// Reads a division of a dataset. Images that the file does not name are in no part.
 ///
 /// # Errors
@@ -104,6 +120,17 @@ mod tests {
         let split = Split { parts: vec![Some(Part::Test), None, Some(Part::Train)] };
         write(&path, &dataset(), &split).expect("written");
         assert_eq!(read(&path, &dataset()).expect("read"), split);
+    }
+
+    #[test]
+    fn a_split_is_the_same_through_csv() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("split-1.csv");
+        let mut dataset = dataset();
+        dataset.images[2].path = "a, \"b\"/c.png".into();
+        let split = Split { parts: vec![Some(Part::Test), Some(Part::Gap), Some(Part::Train)] };
+        std::fs::write(&path, to_csv(&dataset, &split).expect("a table")).expect("written");
+        assert_eq!(read(&path, &dataset).expect("read"), split);
     }
 
     #[test]

@@ -44,6 +44,20 @@ enum SlotTargets<'a> {
     Class { classes: &'a mut [f32], weight: &'a mut f32 },
 }
 
+/// Returns what tells examples apart, whichever others there are: the paths of their images, and
+/// the places of animals within their images.
+fn keys(dataset: &Dataset, examples: &[Example]) -> Vec<u64> {
+    let ranges = dataset.instances_by_image();
+    let key = |example: &Example| {
+        let image = example.image as usize;
+        let first = ranges.get(image).map_or(0, |range| range.start as u64);
+        let place = example.instance.map_or(0, |at| u64::from(at) - first);
+        let path = dataset.images.get(image).map_or("", |image| &image.path);
+        SplitMix64::named(path, place).word()
+    };
+    examples.iter().map(key).collect()
+}
+
 impl Batches {
     /// Returns the maker of batches of a dataset's examples.
     ///
@@ -56,7 +70,8 @@ impl Batches {
     ) -> Result<Batches, DataError> {
         settings.check(&examples)?;
         let DataSettings { sampling, seed, batch, sampling_weights, .. } = &settings;
-        let sampler = Sampler::new(*sampling, *seed, *batch, examples.len(), sampling_weights)?;
+        let keys = keys(dataset, &examples);
+        let sampler = Sampler::new(*sampling, *seed, *batch, keys, sampling_weights)?;
         let source = SourceSettings {
             framing: settings.framing,
             magnification: settings.plan.magnification(),

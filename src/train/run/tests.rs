@@ -89,6 +89,7 @@ fn run(
         words: &[],
         cache: None,
         threads: Some(2),
+        probe: None,
     };
     let prepared: Prepared<'_> = prepare(wanted, &|_, _| ()).expect("a pass");
     let first: &Tensors = &prepared.first.tensors;
