@@ -3,7 +3,8 @@
 //! Data flows one way:
 //!
 //! ```text
-//! dataset on disk ─formats→ Dataset ─facts→ Facts ─audit→ findings ─→ report
+//! dataset on disk ─formats→ Dataset ─facts→ Facts ─audit→ findings ─┬→ report
+//!                                                            └→ clean → patch → a copy
 //! ```
 //!
 //! | module | takes | gives |
@@ -14,12 +15,16 @@
 //! | [`augment`] | a picture, labels, a plan | both, transformed |
 //! | [`facts`] | a dataset | [`facts::Facts`] |
 //! | [`audit`] | facts, rules, settings | [`audit::Finding`]s |
+//! | [`clean`] | findings, a policy | a [`clean::Patch`], a cleaned copy, and back |
 //! | [`report`] | facts and findings | files |
+//! | [`relabel`] | findings, what people did | a queue, decisions |
 //! | [`eval`] | a dataset and predictions | numbers |
+//! | [`plant`] | a dataset, a recipe of errors | edits that make them |
 //! | [`onnx`] | operators, a loss | gradients, ONNX models |
 //! | [`models`] | the name of a network | its graph, its weights |
 //! | [`packages`] | a pinned wheel of PyPI | its files |
 //! | [`train`] | a graph, a device | a training's state, step by step |
+//! | [`study`] | a dataset, its audit, a design | runs, contrasts, a verdict |
 //!
 //! ```
 //! use labelvet::{audit, facts, formats};
@@ -35,6 +40,7 @@
 
 pub mod audit;
 pub mod augment;
+pub mod clean;
 pub mod cli;
 pub mod dataset;
 pub mod eval;
@@ -46,6 +52,9 @@ pub mod onnx;
 pub mod packages;
 mod page;
 pub mod pixels;
+pub mod plant;
+pub mod relabel;
 pub mod report;
 pub mod stats;
+pub mod study;
 pub mod train;

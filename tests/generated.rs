@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use labelvet::audit;
+use labelvet::clean::Policy;
 
 fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -92,6 +93,29 @@ fn every_rule_has_its_page() {
         wrong.push("README".into());
     }
     assert!(wrong.is_empty(), "run `UPDATE=1 cargo test --release`; pages of {wrong:?} differ");
+}
+
+#[test]
+fn the_default_policy_has_its_page() {
+    let policy = Policy::default();
+    let mut page = String::from(
+        "# What cleaning does by default\n\nGenerated from `src/clean/policy.toml`; \
+         [cleaning.md](cleaning.md) says what the columns mean.\n\n\
+         | rule | action | min_score | below | why |\n|---|---|---|---|---|\n",
+    );
+    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_string();
+    for (slug, rule) in &policy.rules {
+        let action = word(serde_json::json!(rule.action));
+        let below = word(serde_json::json!(rule.below));
+        let mut notes = String::new();
+        notes.push_str(if rule.usable { "" } else { "; `usable = false`" });
+        notes.push_str(if rule.spare_keypoints { "; `spare_keypoints = true`" } else { "" });
+        let (score, why) = (rule.min_score, &rule.why);
+        let numbers = if action == "none" { " | ".into() } else { format!("{score} | {below}") };
+        writeln!(page, "| [{slug}](rules/{slug}.md) | {action} | {numbers} | {why}{notes} |")
+            .expect("a string grows");
+    }
+    assert!(hold("docs/policy.md", &page), "run `UPDATE=1 cargo test --release`");
 }
 
 #[test]

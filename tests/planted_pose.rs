@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use labelvet::audit::{self, Config, Finding};
-use labelvet::dataset::Dataset;
+use labelvet::dataset::{Dataset, Image};
 use labelvet::facts::{self, Facts, MeasureOptions, Pixels};
 use labelvet::formats::{self, ReadOptions};
+use labelvet::plant::{self, Recipe, Scope};
 
 const OPENFIELD: &str = "dlc-openfield/examples/openfield-Pranav-2018-10-30";
 const MIRROR: &str = "lp-mirror-mouse/data/mirror-mouse-example";
@@ -69,7 +70,7 @@ fn planted_pose_rules_are_silent_on_undamaged_labels() {
     }
 }
 
-/// An error that is planted.
+/// An error that is planted into 5 % of the frames.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Plant {
     /// One pair, exchanged.
@@ -80,68 +81,32 @@ enum Plant {
     Flip,
 }
 
-/// SplitMix64 (Steele et al., OOPSLA 2014, figure 16).
-struct Random(u64);
-
-impl Random {
-    /// Returns a number from 0 to 1, 1 excluded.
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() * limit as f64) as usize
+impl Plant {
+    fn recipe(self) -> Recipe {
+        let (kind, more) = match self {
+            // Also of points that nearly coincide: no hard case is left out.
+            Plant::Swap => ("swap", "strength = [0.0, inf]"),
+            Plant::Flip => ("swap", "strength = [0.0, inf]\npoints = \"all\""),
+            // The least that counts as a miss.
+            Plant::Miss => ("miss", "strength = [0.3, 0.3]\nclear = 0.0"),
+        };
+        let text = format!("[[error]]\nkind = \"{kind}\"\nrate = 0.05\n{more}\n");
+        Recipe::parse(&text).expect("a recipe")
     }
 }
 
-/// Damages 5 % of the instances; returns the copy and which were damaged.
-fn plant(
-    dataset: &Dataset,
-    kind: Plant,
-    body_length: f64,
-    random: &mut Random,
-) -> (Dataset, BTreeSet<usize>) {
-    let mut copy = dataset.clone();
-    let mut damaged = BTreeSet::new();
-    let count = (dataset.instances.len() as f64 * 0.05).round() as usize;
-    while damaged.len() < count {
-        let at = random.below(dataset.instances.len());
-        let instance = &dataset.instances[at];
-        if damaged.contains(&at) || dataset.images[instance.image as usize].path == REAL_SWAP {
-            continue;
-        }
-        let first = instance.first as usize;
-        let pairs = &dataset.skeleton_of(instance).expect("a skeleton").pairs;
-        let chosen: Vec<[u16; 2]> = match kind {
-            Plant::Miss => {
-                let point = &mut copy.keypoints[first + random.below(usize::from(instance.len))];
-                let (sin, cos) = (random.next() * std::f64::consts::TAU).sin_cos();
-                point.x += 0.3 * body_length * cos;
-                point.y += 0.3 * body_length * sin;
-                damaged.insert(at);
-                continue;
-            }
-            Plant::Swap => vec![pairs[random.below(pairs.len())]],
-            Plant::Flip => pairs.clone(),
-        };
-        for [left, right] in chosen {
-            let place = |kind: u16| {
-                let points = dataset.keypoints_of(instance);
-                points.binary_search_by_key(&kind, |p| p.kind).ok().map(|offset| first + offset)
-            };
-            if let (Some(left), Some(right)) = (place(left), place(right)) {
-                let [a, b] = [left, right].map(|at| dataset.keypoints[at]);
-                (copy.keypoints[left].x, copy.keypoints[left].y) = (b.x, b.y);
-                (copy.keypoints[right].x, copy.keypoints[right].y) = (a.x, a.y);
-                damaged.insert(at);
-            }
-        }
-    }
-    (copy, damaged)
+/// Damages 5 % of the frames; returns the copy and which instances were damaged.
+fn damage(dataset: &Dataset, kind: Plant, seed: u64) -> (Dataset, BTreeSet<usize>) {
+    let images: BTreeSet<u32> = (0..dataset.images.len() as u32)
+        .filter(|&image| dataset.images[image as usize].path != REAL_SWAP)
+        .collect();
+    let size = |image: &Image| formats::size_px(image.file.as_deref()?);
+    let sizes: Vec<_> = dataset.images.iter().map(size).collect();
+    let scope = Scope { images: Some(&images), sizes_px: &sizes };
+    let planted = plant::plant_in(dataset, &kind.recipe(), seed, &scope).expect("planted");
+    assert!(planted.short.is_empty());
+    let damaged = planted.errors.iter().map(|error| error.instance as usize).collect();
+    (dataset.edited(&planted.edits), damaged)
 }
 
 #[derive(Default)]
@@ -164,11 +129,9 @@ impl Score {
 
 /// Plants, audits and compares, by instance, as often as asked.
 fn measure(dataset: &Dataset, rule: &str, kind: Plant) -> Score {
-    let body_length = labels_only(dataset.clone()).body_length().expect("a body length");
     let mut score = Score::default();
     for repeat in 0..REPEATS {
-        let mut random = Random(SEED + repeat);
-        let (copy, damaged) = plant(dataset, kind, body_length, &mut random);
+        let (copy, damaged) = damage(dataset, kind, SEED + repeat);
         let facts = labels_only(copy);
         // One animal per image, so that the image names the instance.
         let at = |finding: &Finding| {

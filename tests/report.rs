@@ -43,7 +43,7 @@ pub(crate) fn finding(at: u32, severity: Severity) -> Finding {
 
 /// Writes an AUDIT folder of facts and findings.
 pub(crate) fn write(folder: &Path, facts: &Facts, findings: Vec<Finding>) {
-    let audit = Audit { findings, ran: vec!["zero_area_box".into()], skipped: vec![] };
+    let audit = Audit { findings, ran: vec!["zero_area_box".into()], ..Audit::default() };
     let rules = audit::builtin().expect("the built-in rules are valid");
     let run = RunInfo { dataset: "mice".into(), seconds: 2.0, ..RunInfo::default() };
     let config = Config::default();

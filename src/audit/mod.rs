@@ -1,6 +1,7 @@
 //! The audit: rules over facts. Takes [`Facts`](crate::facts::Facts) and
 //! [`Config`], gives sorted [`Finding`]s. Pure: no files, clock or randomness.
 
+mod alike;
 mod config;
 mod explain;
 mod finding;
@@ -12,6 +13,7 @@ mod rules;
 mod run;
 mod sql;
 
+pub use alike::alike;
 pub use config::{Config, ConfigError};
 pub use explain::explain;
 pub use finding::{Action, Finding, Hit, Kind, Level, Place, Proposal, Severity, Subject};

@@ -21,6 +21,9 @@ const MERGE_MIN_SHARE: f64 = 0.9;
 pub struct Audit {
     /// Findings: errors first, then by score, rule and place.
     pub findings: Vec<Finding>,
+    /// Findings that people judged to be no defect, in the same order; see
+    /// `docs/relabelling.md`.
+    pub silenced: Vec<Finding>,
     /// Slugs of the rules that ran, sorted.
     pub ran: Vec<String>,
     /// Rules that did not run, and why.

@@ -3,10 +3,13 @@
 
 mod commands;
 mod dataset;
+mod findings;
+mod mark;
 mod output;
 mod pass;
 mod progress;
 mod settings;
+mod study;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -30,10 +33,15 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Audit(commands::audit::Options),
+    Clean(commands::clean::Options),
     Eval(commands::eval::Options),
     Rules(commands::rules::Options),
     Explain(commands::explain::Options),
+    Split(commands::split::Options),
+    Plant(commands::plant::Options),
+    Relabel(commands::relabel::Options),
     Train(commands::train::Options),
+    Study(commands::study::Options),
     Predict(commands::predict::Options),
     Weights(commands::weights::Options),
     Runtime(commands::runtime::Options),
@@ -99,10 +107,15 @@ fn run(words: Vec<OsString>) -> ExitCode {
     let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let done = match &cli.command {
         Command::Audit(options) => commands::audit::run(options, &cli.common, &words),
+        Command::Clean(options) => commands::clean::run(options, &cli.common, &words),
         Command::Eval(options) => commands::eval::run(options, &cli.common, &words),
         Command::Rules(options) => commands::rules::run(options, &cli.common),
         Command::Explain(options) => commands::explain::run(options, &cli.common),
+        Command::Split(options) => commands::split::run(options, &cli.common, &words),
+        Command::Plant(options) => commands::plant::run(options, &cli.common, &words),
+        Command::Relabel(options) => commands::relabel::run(options, &cli.common, &words),
         Command::Train(options) => commands::train::run(options, &cli.common, &words),
+        Command::Study(options) => commands::study::run(options, &cli.common, &words),
         Command::Predict(options) => commands::predict::run(options, &cli.common),
         Command::Weights(options) => commands::weights::run(options, &cli.common),
         Command::Runtime(options) => commands::runtime::run(options, &cli.common),

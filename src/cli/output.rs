@@ -107,6 +107,14 @@ impl OutDir {
 pub(super) struct RunDir;
 
 impl RunDir {
+    /// Checks that the folder can be made, before work is done for it.
+    ///
+    /// # Errors
+    /// Fails as [`RunDir::begin`] does.
+    pub(super) fn check(target: &Path, replace: Replace) -> anyhow::Result<()> {
+        OutDir::new(target, replace).map(drop)
+    }
+
     /// Makes the folder and marks it as labelvet's.
     ///
     /// # Errors
@@ -115,17 +123,25 @@ impl RunDir {
         // Made beside it first, so that the same is refused, and a folder that is replaced
         // is whole until then.
         let out = OutDir::new(target, replace)?;
-        let mark = serde_json::json!({
-            "schema": 1,
-            "tool": "labelvet",
-            "version": env!("CARGO_PKG_VERSION"),
-            "command": words,
-        });
-        let path = out.path().join(MARK);
-        fs::write(&path, format!("{mark:#}\n"))
-            .with_context(|| format!("failed to write {}", path.display()))?;
+        mark(out.path(), words)?;
         out.finish()
     }
+}
+
+/// Marks a folder as labelvet's, with the command line that makes it.
+///
+/// # Errors
+/// Fails when the system refuses.
+pub(super) fn mark(folder: &Path, words: &[String]) -> anyhow::Result<()> {
+    let mark = serde_json::json!({
+        "schema": 1,
+        "tool": "labelvet",
+        "version": env!("CARGO_PKG_VERSION"),
+        "command": words,
+    });
+    let path = folder.join(MARK);
+    fs::write(&path, format!("{mark:#}\n"))
+        .with_context(|| format!("failed to write {}", path.display()))
 }
 
 /// Temporary folders are private; results get the permissions of a new folder.

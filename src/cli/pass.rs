@@ -198,6 +198,7 @@ fn prepare<'a>(
         words: asked.words,
         cache: asked.common.cache_folder(),
         threads: asked.common.threads.map(usize::from),
+        probe: None,
     };
     let downloads = progress::Downloads::new(asked.common.quiet);
     let prepared = pass::prepare(wanted, &|wheel, bytes| downloads.show(wheel, bytes));

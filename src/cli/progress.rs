@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,6 +15,7 @@ const DELAY: Duration = Duration::from_millis(250);
 
 const COUNT: &str = "{msg} {wide_bar} {pos}/{len} ({per_sec}, {eta} left)";
 const STEPS: &str = "{wide_bar} {pos}/{len} {msg} ({eta} left)";
+const JOBS: &str = "{wide_bar} {msg} ({eta} left)";
 const BYTES: &str = "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes} \
     ({decimal_bytes_per_sec}, {eta} left)";
 
@@ -99,6 +101,59 @@ impl Steps {
     /// Shows the error on test images.
     pub(super) fn probe(&mut self, row: &ProbeRow) {
         self.test_error = row.test_error;
+    }
+
+    /// Says something beside the bar, which stays.
+    pub(super) fn tell(&self, words: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| super::output::say(words));
+        }
+    }
+
+    /// Removes the bar.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Returns a sign of life for work whose length is not known, hidden like [`bar`].
+pub(super) fn spinner(title: &'static str, quiet: bool) -> ProgressBar {
+    let bar = delayed(title.into(), 1, "{spinner} {msg} ({elapsed})", quiet);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// The bar of a study: jobs that are over, what runs now, time left by images learnt from.
+#[derive(Debug)]
+pub(super) struct Jobs {
+    bar: ProgressBar,
+    quiet: bool,
+    jobs: usize,
+    over: AtomicUsize,
+}
+
+impl Jobs {
+    /// Returns a bar of jobs which learn from so many images together, hidden like [`bar`].
+    pub(super) fn new(jobs: usize, images: u64, quiet: bool) -> Jobs {
+        let bar = delayed(format!("0 of {jobs} runs"), images, JOBS, quiet);
+        Jobs { bar, quiet, jobs, over: AtomicUsize::new(0) }
+    }
+
+    /// Shows which job began last.
+    pub(super) fn begins(&self, job: &str) {
+        let over = self.over.load(Ordering::Relaxed);
+        self.bar.set_message(format!("{over} of {} runs, now {job}", self.jobs));
+    }
+
+    /// Counts images.
+    pub(super) fn images(&self, count: u64) {
+        self.bar.inc(count);
+    }
+
+    /// Counts a job that is over.
+    pub(super) fn over(&self) {
+        let over = self.over.fetch_add(1, Ordering::Relaxed) + 1;
+        self.bar.set_message(format!("{over} of {} runs", self.jobs));
     }
 
     /// Says something beside the bar, which stays.

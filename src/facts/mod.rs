@@ -130,6 +130,25 @@ impl Facts {
         self.images[image].size_px.or(self.dataset.images[image].declared_px)
     }
 
+    /// Returns the facts of some images alone, as if there were no others: what an audit may see
+    /// that must not look at the rest.
+    #[must_use]
+    pub fn only(&self, keep: impl Fn(u32) -> bool) -> Facts {
+        let (dataset, rows) = self.dataset.only(keep);
+        let local = |of: &[Option<LocalFacts>], rows: &[u32]| -> Vec<Option<LocalFacts>> {
+            rows.iter().filter_map(|&at| of.get(at as usize).cloned()).collect()
+        };
+        Facts {
+            images: rows.images.iter().map(|&at| self.images[at as usize].clone()).collect(),
+            keypoints: local(&self.keypoints, &rows.keypoints),
+            instances: local(&self.instances, &rows.instances),
+            measured: self.measured,
+            measured_now: 0,
+            cache_trouble: None,
+            dataset,
+        }
+    }
+
     /// Returns the body length in pixels, see [`Dataset::body_length`].
     pub fn body_length(&self) -> Option<f64> {
         self.dataset.body_length()

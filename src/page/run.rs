@@ -96,7 +96,7 @@ impl RunEventKind {
     fn role(self) -> Role {
         match self {
             RunEventKind::Spike | RunEventKind::NonFinite => Role::Bad,
-            RunEventKind::Rollback => Role::Second,
+            RunEventKind::Rollback => Role::Third,
             RunEventKind::Checkpoint | RunEventKind::Note => Role::Note,
         }
     }
@@ -151,7 +151,7 @@ fn curves(page: &RunPage<'_>) -> Markup {
     let strong = |points, role| Series { name: "", points, role, stroke: Stroke::Strong };
     let dotted = |points| Series { name: "", points, role: Role::Main, stroke: Stroke::Dotted };
     let raw = of_steps(|step| step.loss);
-    let smooth = smoothed(&raw);
+    let smooth = smoothed(&raw, SMOOTH_STEPS);
     let loss = [
         Series { name: "each batch", points: raw, role: Role::Second, stroke: Stroke::Thin },
         Series { name: "smoothed", points: smooth, role: Role::Main, stroke: Stroke::Strong },
@@ -169,10 +169,11 @@ fn curves(page: &RunPage<'_>) -> Markup {
     }
 }
 
-/// Returns a curve smoothed by an exponential mean of the logarithms, so that a spike
-/// does not lift what follows it. What is not above 0 interrupts it and is passed over.
-fn smoothed(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
-    let keep = (-1.0 / SMOOTH_STEPS).exp();
+/// Returns a curve smoothed by an exponential mean of the logarithms over so many points, 1 or
+/// more, so that a spike does not lift what follows it. What is not above 0 interrupts it and is
+/// passed over.
+pub(crate) fn smoothed(points: &[[f64; 2]], span: f64) -> Vec<[f64; 2]> {
+    let keep = (-1.0 / span).exp();
     let (mut sum, mut weight) = (0.0, 0.0);
     let mean = |&[x, y]: &[f64; 2]| {
         if y <= 0.0 || !y.is_finite() {
@@ -191,7 +192,9 @@ fn events(events: &[RunEvent]) -> Markup {
         div .scroll { table {
             thead { tr { th .n { "Step" } th { "What" } th { "Details" } } }
             tbody { @for event in events.iter().rev().take(MOST_EVENTS) { tr {
-                td .n { (count(event.step as usize)) } td { (event.kind.name()) } td { (visible(&event.words)) }
+                td .n { (count(event.step as usize)) } td { (event.kind.name()) }
+                // Some events have nothing to tell but their name.
+                td { @if event.words != event.kind.name() { (visible(&event.words)) } }
             } } }
         } }
         @if events.len() > MOST_EVENTS { p .note { (count(events.len() - MOST_EVENTS)) " earlier ones are not listed here." } }
@@ -214,7 +217,7 @@ mod tests {
             probe: &[value(0, 0.7), value(1000, 0.02), value(2000, 0.008)],
             test_px: &[value(0, 90.0), value(1000, 9.0), value(2000, 4.5)],
             events: &[
-                event(500, RunEventKind::Checkpoint, "checkpoints/500"),
+                event(500, RunEventKind::Checkpoint, "checkpoint"),
                 event(900, RunEventKind::Spike, "loss 41 times the usual: data"),
                 event(901, RunEventKind::Rollback, "to step 500, rate halved"),
             ],
@@ -248,6 +251,7 @@ mod tests {
             assert!(running.contains(words), "{words}");
         }
         assert!(!page(&steps, None).contains("http-equiv=\"refresh\""));
+        assert!(!running.contains("<td>checkpoint</td><td>checkpoint</td>"), "{running}");
         assert!(page(&[], None).contains("No step is done yet."));
         if let Some(path) = std::env::var_os("LABELVET_RUN_PAGE") {
             std::fs::write(path, running).unwrap();
@@ -257,7 +261,7 @@ mod tests {
     #[test]
     fn a_spike_does_not_lift_the_smooth_curve_for_long() {
         let flat = |at: u32| [f64::from(at), if at == 100 { 1000.0 } else { 1.0 }];
-        let curve = smoothed(&(0..200).map(flat).collect::<Vec<_>>());
+        let curve = smoothed(&(0..200).map(flat).collect::<Vec<_>>(), SMOOTH_STEPS);
         assert!((curve[99][1] - 1.0).abs() < 1e-9);
         assert!(curve[100][1] < 1.2 && curve[199][1] < 1.03);
     }

@@ -1,4 +1,4 @@
-//! What is written: one file per output. Takes facts and an audit, or an evaluation, gives
+//! What is written: one file per output. Takes facts and an audit, an evaluation or a study, gives
 //! the files of its folder; never changes either.
 
 mod evaluation;
@@ -6,6 +6,7 @@ mod html;
 mod json;
 mod mark;
 mod parquet;
+mod study;
 mod summary;
 
 use std::fs;
@@ -19,6 +20,7 @@ use crate::eval::PredictionsError;
 use crate::facts::{Facts, FactsError, Table};
 
 pub use evaluation::{EvalReport, write_eval};
+pub use study::{StudyReport, write_study};
 
 use mark::{AuditSettings, Mark};
 use summary::Summary;
@@ -129,7 +131,20 @@ fn write_object(path: &Path, object: &impl Serialize) -> Result<(), ReportError>
     })
 }
 
-/// Writes a file whole, and reports what the system says under its name.
+/// Writes a file under a temporary name, then gives it its own, so that one that is there is
+/// replaced whole or not at all.
+fn write_whole(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<fs::File>) -> std::io::Result<()>,
+) -> Result<(), ReportError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let temporary = path.with_file_name(name);
+    write(&temporary, content)?;
+    fs::rename(&temporary, path).map_err(|error| ReportError::io(path, error))
+}
+
+/// Writes a file, and reports what the system says under its name.
 fn write(
     path: &Path,
     content: impl FnOnce(&mut BufWriter<fs::File>) -> std::io::Result<()>,

@@ -29,6 +29,8 @@ pub(super) struct Summary {
     pub(super) videos: usize,
     /// Findings, counted.
     pub(super) findings: Counts,
+    /// Findings that people judged to be no defect; they are in no other number.
+    pub(super) silenced: usize,
     /// Image files that could not be decoded.
     pub(super) unreadable: usize,
     /// What readers noticed in label files: rows left out, litter, and the like.
@@ -73,6 +75,7 @@ impl Summary {
             keypoints: dataset.instances.iter().map(|i| usize::from(i.len)).sum(),
             videos: dataset.videos.len(),
             findings: Counts::new(report),
+            silenced: report.audit.silenced.len(),
             unreadable: report.facts.images.iter().filter(|i| is_unreadable(i.status)).count(),
             label_problems: dataset.problems.len(),
             measured: report.facts.measured_now,

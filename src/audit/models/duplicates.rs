@@ -91,6 +91,20 @@ pub(in crate::audit) fn groups(facts: &Facts, pairs: &[Pair]) -> Vec<Vec<usize>>
     joined.of_two_or_more()
 }
 
+/// Returns the groups of images that are the same or nearly so, each in ascending order.
+pub(in crate::audit) fn alike(facts: &Facts, settings: &Settings) -> Vec<Vec<usize>> {
+    let mut joined = Groups::new(facts.images.len());
+    for group in exact(facts) {
+        for &image in &group[1..] {
+            joined.join(group[0], image);
+        }
+    }
+    for pair in near(facts, settings) {
+        joined.join(pair.images[0], pair.images[1]);
+    }
+    joined.of_two_or_more()
+}
+
 /// What makes a pair.
 struct Limits {
     /// Bits of the perceptual hash that may differ.

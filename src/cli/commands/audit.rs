@@ -10,6 +10,7 @@ use crate::cli::dataset::DatasetOptions;
 use crate::cli::output::{OutDir, Replace, say};
 use crate::cli::{Common, progress, settings};
 use crate::facts::{self, Facts, MeasureOptions, Pixels};
+use crate::relabel::Decisions;
 use crate::report::{self, AuditReport, RunInfo};
 
 /// Find wrong labels, bad images, duplicates and leakage; write a report
@@ -32,12 +33,17 @@ pub(in crate::cli) struct Options {
     /// Judge labels without opening any image
     #[arg(long)]
     labels_only: bool,
+    /// Decisions of people (JSON Lines): findings that they judged to be no defect stay silent
+    /// while the judged label is unchanged; may be given several times, later files count
+    #[arg(long, value_name = "FILE")]
+    decisions: Vec<PathBuf>,
 }
 
 pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) -> Result<()> {
     let start = Instant::now();
     let rules = settings::rules(options.rules.as_deref())?;
     let config = settings::load(common.config.as_deref(), &options.dataset, &rules)?;
+    let decisions = Decisions::read(&options.decisions)?;
     let out = OutDir::new(&options.out, if options.force { Replace::Own } else { Replace::Never })?;
     let dataset = options.read.read(&options.dataset, &config.skeleton.pairs)?;
     let bar = progress::bar("measuring images", dataset.images.len(), common.quiet);
@@ -50,7 +56,8 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
         },
     );
     bar.finish_and_clear();
-    let audit = audit::run(&facts, &rules, &config);
+    let mut audit = audit::run(&facts, &rules, &config);
+    let outdated = decisions.silence(&mut audit, &facts.dataset, &rules);
     let run = RunInfo {
         command: words.to_vec(),
         dataset: options.dataset.display().to_string(),
@@ -62,13 +69,13 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     report::write_audit(out.path(), &report)?;
     out.finish()?;
     if !common.quiet {
-        summarise(&facts, &audit, &options.out);
+        summarise(&facts, &audit, outdated, &options.out);
     }
     Ok(())
 }
 
 /// Says in a few lines what was found and where to look.
-fn summarise(facts: &Facts, audit: &Audit, out: &Path) {
+fn summarise(facts: &Facts, audit: &Audit, outdated: usize, out: &Path) {
     let number = |count: usize, one: &str| {
         let plural = if count == 1 { "" } else { "s" };
         format!("{count} {one}{plural}")
@@ -96,5 +103,14 @@ fn summarise(facts: &Facts, audit: &Audit, out: &Path) {
         found(Severity::Warning, "warning"),
         found(Severity::Info, "note"),
     ));
+    if !audit.silenced.is_empty() {
+        say(&format!("{} silent: judged to be right", number(audit.silenced.len(), "finding")));
+    }
+    if outdated > 0 {
+        say(&format!(
+            "{} judged to be right appear again, since their labels changed",
+            number(outdated, "finding")
+        ));
+    }
     say(&format!("open {}", out.join("report.html").display()));
 }

@@ -70,9 +70,7 @@ impl Range {
     pub(super) fn ticks(&self) -> Vec<f64> {
         let room = self.high - self.low;
         if self.scale == Scale::Linear {
-            let by = step(room, 5.0);
-            let (first, last) = ((self.low / by).ceil() as i64, (self.high / by + 1e-6) as i64);
-            return (first..=last).map(|at| at as f64 * by).collect();
+            return even(self.low, self.high);
         }
         // Whole powers of ten; within two of them, also 2 and 5 times.
         let factors: &[f64] = if room < 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
@@ -82,8 +80,20 @@ impl Range {
             .filter(|power| power.rem_euclid(every) == 0)
             .flat_map(|power| factors.iter().map(move |factor| factor * 10_f64.powi(power)));
         let inside = |v: &f64| (self.low - 1e-9..=self.high + 1e-9).contains(&v.log10());
-        values.filter(inside).collect()
+        let ticks: Vec<f64> = values.filter(inside).collect();
+        // Within one power of ten there may be next to none of these.
+        if ticks.len() < 3 && room < 1.0 {
+            return even(10_f64.powf(self.low), 10_f64.powf(self.high));
+        }
+        ticks
     }
+}
+
+/// Returns evenly spaced round values of a range.
+fn even(low: f64, high: f64) -> Vec<f64> {
+    let by = step(high - low, 5.0);
+    let (first, last) = ((low / by).ceil() as i64, (high / by + 1e-6).floor() as i64);
+    (first..=last).map(|at| at as f64 * by).collect()
 }
 
 impl Scale {
@@ -189,8 +199,9 @@ mod tests {
             [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]
         );
         assert_eq!(range(Scale::Log, &[0.3, 400.0]).ticks(), [1.0, 10.0, 100.0]);
-        assert_eq!(range(Scale::Log, &[0.9, 4.0]).ticks(), [1.0, 2.0]);
-        assert_eq!(range(Scale::Linear, &[f64::NAN, -3.0]).ticks().len(), 6);
+        assert_eq!(range(Scale::Log, &[0.9, 40.0]).ticks(), [1.0, 2.0, 5.0, 10.0, 20.0]);
+        assert_eq!(range(Scale::Log, &[3.0, 4.2]).ticks(), [3.0, 3.5, 4.0]);
+        assert_eq!(range(Scale::Linear, &[f64::NAN, -3.0]).ticks().len(), 5);
     }
 
     #[test]

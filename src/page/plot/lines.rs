@@ -1,11 +1,11 @@
-//! Curves over one axis: several series, and marks at places of it.
+//! Curves over one axis: several series, and marks at places of it or of the curves.
 
 use maud::Markup;
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
 use super::axes::{Axes, Axis};
-use super::{INK, Role, draw, words};
+use super::{INK, Role, Shape, draw, words};
 
 /// Height of a plot without its legend.
 const HEIGHT: i32 = 234;
@@ -13,6 +13,11 @@ const HEIGHT: i32 = 234;
 const TOP: i32 = 28;
 /// Height of a line of the legend.
 const LINE: i32 = 16;
+
+/// Length of a curve's sample in the legend: shows its dashes.
+const SAMPLE: i32 = 22;
+/// Opacity of faint curves.
+const FAINT: f64 = 0.35;
 
 /// A curve.
 #[derive(Debug, Clone)]
@@ -32,6 +37,8 @@ pub(crate) struct Series<'a> {
 pub(crate) enum Stroke {
     /// A thin line, for what scatters.
     Thin,
+    /// A thin line that lets others show through, for many curves of one kind.
+    Faint,
     /// A strong line.
     Strong,
     /// A strong line with a dot at each point, for few points.
@@ -49,6 +56,19 @@ pub(crate) struct Tag<'a> {
     pub(crate) role: Role,
 }
 
+/// A mark at a point of the plot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spot<'a> {
+    /// Where; a y that is infinite lies at the top.
+    pub(crate) at: [f64; 2],
+    /// What it marks; the legend has each name once, empty keeps it out.
+    pub(crate) name: &'a str,
+    /// Its colour.
+    pub(crate) role: Role,
+    /// Its form.
+    pub(crate) shape: Shape,
+}
+
 /// Draws curves, in their order, so that the last lies on top.
 pub(crate) fn lines(
     label: &str,
@@ -57,9 +77,24 @@ pub(crate) fn lines(
     series: &[Series<'_>],
     tags: &[Tag<'_>],
 ) -> Markup {
+    spotted(label, x, y, series, tags, &[])
+}
+
+/// Draws curves with marks over them.
+pub(crate) fn spotted(
+    label: &str,
+    x: &Axis<'_>,
+    y: &Axis<'_>,
+    series: &[Series<'_>],
+    tags: &[Tag<'_>],
+    spots: &[Spot<'_>],
+) -> Markup {
     let points = series.iter().flat_map(|series| &series.points);
-    let named = series.iter().map(|series| (series.name, series.role));
-    let legend = legend(named.chain(tags.iter().map(|tag| (tag.name, tag.role))));
+    let points = points.chain(spots.iter().map(|spot| &spot.at));
+    let named = series.iter().map(|series| (series.name, series.role, None));
+    let named = named.chain(tags.iter().map(|tag| (tag.name, tag.role, None)));
+    let named = named.chain(spots.iter().map(|spot| (spot.name, spot.role, Some(spot.shape))));
+    let legend = legend(named);
     let room = legend.last().map_or(0, |entry| entry.place.1 + LINE / 2);
     let height = HEIGHT + room;
     let axes = Axes::new(x, y, points, [TOP + room, height]);
@@ -69,20 +104,37 @@ pub(crate) fn lines(
             axes.upright(area, tag.at, tag.role.color())?;
         }
         for series in series {
-            let width = if series.stroke == Stroke::Thin { 1 } else { 2 };
+            let (width, opacity) = match series.stroke {
+                Stroke::Thin => (1, 1.0),
+                Stroke::Faint => (1, FAINT),
+                Stroke::Strong | Stroke::Dotted => (2, 1.0),
+            };
             for run in runs(&axes, &series.points) {
                 if series.stroke == Stroke::Dotted || run.len() == 1 {
                     for &place in &run {
                         area.draw(&Circle::new(place, 3, series.role.color().filled()))?;
                     }
                 }
-                area.draw(&PathElement::new(run, series.role.color().stroke_width(width)))?;
+                let color = series.role.color().mix(opacity);
+                area.draw(&PathElement::new(run, color.stroke_width(width)))?;
             }
         }
-        for Entry { name, role, place: (left, middle) } in legend {
-            let line = vec![(left, middle), (left + 14, middle)];
-            area.draw(&PathElement::new(line, role.color().stroke_width(3)))?;
-            let place = (left + 19, middle);
+        for spot in spots {
+            let [x, y] = spot.at;
+            let y = if y == f64::INFINITY { f64::MAX } else { y };
+            if let Some(place) = axes.place([x, y]) {
+                spot.shape.draw(area, place, spot.role.color())?;
+            }
+        }
+        for Entry { name, role, shape, place: (left, middle) } in legend {
+            match shape {
+                Some(shape) => shape.draw(area, (left + 9, middle), role.color())?,
+                None => {
+                    let line = vec![(left, middle), (left + SAMPLE, middle)];
+                    area.draw(&PathElement::new(line, role.color().stroke_width(2)))?;
+                }
+            }
+            let place = (left + SAMPLE + 5, middle);
             area.draw(&Text::new(name.to_string(), place, words(&INK, HPos::Left)))?;
         }
         Ok(())
@@ -93,23 +145,25 @@ pub(crate) fn lines(
 struct Entry<'a> {
     name: &'a str,
     role: Role,
+    /// Of a mark; a curve has none.
+    shape: Option<Shape>,
     place: (i32, i32),
 }
 
 /// Places names above a plot, each once, in as many lines as they need.
-fn legend<'a>(named: impl Iterator<Item = (&'a str, Role)>) -> Vec<Entry<'a>> {
+fn legend<'a>(named: impl Iterator<Item = (&'a str, Role, Option<Shape>)>) -> Vec<Entry<'a>> {
     let mut legend: Vec<Entry<'a>> = Vec::new();
     let mut next = (6, LINE / 2);
-    for (name, role) in named {
+    for (name, role, shape) in named {
         if name.is_empty() || legend.iter().any(|entry| entry.name == name) {
             continue;
         }
         // Letters of the plot's text are about 6.5 units wide.
-        let width = 34 + (6.5 * name.chars().count() as f64) as i32;
+        let width = SAMPLE + 20 + (6.5 * name.chars().count() as f64) as i32;
         if next.0 > 6 && next.0 + width > super::WIDTH as i32 {
             next = (6, next.1 + LINE);
         }
-        legend.push(Entry { name, role, place: next });
+        legend.push(Entry { name, role, shape, place: next });
         next.0 += width;
     }
     legend

@@ -6,16 +6,20 @@ mod bars;
 mod boxes;
 mod heat;
 mod histogram;
+mod intervals;
 mod lines;
 mod scatter;
+mod shape;
 
 pub(crate) use axes::{Axis, Scale};
 pub(crate) use bars::{Bar, Part, bars};
 pub(crate) use boxes::{Spread, boxes};
 pub(crate) use heat::heat;
 pub(crate) use histogram::histogram;
-pub(crate) use lines::{Series, Stroke, Tag, lines};
+pub(crate) use intervals::{Estimate, intervals};
+pub(crate) use lines::{Series, Spot, Stroke, Tag, lines, spotted};
 pub(crate) use scatter::scatter;
+pub(crate) use shape::Shape;
 
 use maud::{Markup, PreEscaped};
 use plotters::coord::Shift;
@@ -31,13 +35,22 @@ const WIDTH: u32 = 440;
 const TEXT: f64 = 15.0;
 
 /// Roles of colours: stand-ins that [`finish`] replaces by the style's variables.
-const ROLES: [(RGBColor, &str); 6] = [
+const ROLES: [(RGBColor, &str); 15] = [
     (INK, "var(--ink)"),
     (MUTED, "var(--muted)"),
     (LINE, "var(--line)"),
     (MAIN, "var(--plot-1)"),
     (SECOND, "var(--plot-2)"),
     (BAD, "var(--bad)"),
+    (THIRD, "var(--info)"),
+    (GROUPS[0], "var(--group-1)"),
+    (GROUPS[1], "var(--group-2)"),
+    (GROUPS[2], "var(--group-3)"),
+    (GROUPS[3], "var(--group-4)"),
+    (GROUPS[4], "var(--group-5)"),
+    (GROUPS[5], "var(--group-6)"),
+    (GROUPS[6], "var(--group-7)"),
+    (GROUPS[7], "var(--group-8)"),
 ];
 const INK: RGBColor = RGBColor(1, 0, 1);
 const MUTED: RGBColor = RGBColor(2, 0, 2);
@@ -45,6 +58,18 @@ const LINE: RGBColor = RGBColor(3, 0, 3);
 const MAIN: RGBColor = RGBColor(4, 0, 4);
 const SECOND: RGBColor = RGBColor(5, 0, 5);
 const BAD: RGBColor = RGBColor(6, 0, 6);
+const THIRD: RGBColor = RGBColor(7, 0, 7);
+/// Groups of curves that are told apart by colour, and by the dashes that the style gives each.
+const GROUPS: [RGBColor; 8] = [
+    RGBColor(8, 0, 8),
+    RGBColor(9, 0, 9),
+    RGBColor(10, 0, 10),
+    RGBColor(11, 0, 11),
+    RGBColor(12, 0, 12),
+    RGBColor(13, 0, 13),
+    RGBColor(14, 0, 14),
+    RGBColor(15, 0, 15),
+];
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
@@ -133,6 +158,10 @@ pub(crate) enum Role {
     Second,
     /// What is absent or fades behind.
     Muted,
+    /// A third kind of the usual.
+    Third,
+    /// One of several groups, by its number; more than eight begin again.
+    Group(usize),
     /// What happened beside.
     Note,
     /// What is wrong.
@@ -144,6 +173,8 @@ impl Role {
         match self {
             Role::Main => MAIN,
             Role::Second => SECOND,
+            Role::Third => THIRD,
+            Role::Group(at) => GROUPS[at % GROUPS.len()],
             Role::Muted => LINE,
             Role::Note => MUTED,
             Role::Bad => BAD,

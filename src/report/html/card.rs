@@ -20,6 +20,8 @@ pub(super) struct Card<'a> {
     pub(super) filter: Filter,
     /// Whether it stands on the first page of the list.
     pub(super) first_page: bool,
+    /// Page that explains the rules, as a link; empty for the same page.
+    pub(super) rules: &'a str,
 }
 
 /// What the filters of the page select by.
@@ -44,7 +46,7 @@ impl Card<'_> {
                 }
                 header {
                     span .badge { (severity(finding.severity)) }
-                    h3 { a href={ "#rule-" (slug) } { (visible(title)) } }
+                    h3 { a href={ (self.rules) "#rule-" (slug) } { (visible(title)) } }
                     span .sure title="estimated probability that the defect is real" { (sure(finding.score)) }
                 }
                 p .message { (visible(&finding.message)) }
@@ -140,7 +142,8 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-fn suggestion(proposal: &Proposal, finding: &Finding) -> String {
+/// Says what would put a finding right.
+pub(in crate::report) fn suggestion(proposal: &Proposal, finding: &Finding) -> String {
     let with = proposal.with.as_deref().map(visible);
     let what = finding.keypoint.as_deref().map_or("it".into(), visible);
     let place = proposal.x.zip(proposal.y).map(|(x, y)| {

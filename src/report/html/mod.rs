@@ -2,7 +2,7 @@
 //! how bad, and where. Fetches nothing; what it shows first needs no script.
 
 mod bones;
-mod card;
+pub(super) mod card;
 pub(super) mod evaluation;
 mod figure;
 mod overlay;
@@ -11,6 +11,7 @@ mod plots;
 mod rules;
 mod sections;
 mod select;
+pub(super) mod study;
 mod subject;
 mod verdict;
 mod view;
@@ -119,6 +120,7 @@ fn list(report: &AuditReport<'_>, index: &Index<'_>, tallies: &[Tally<'_>]) -> M
                                 video: entry.finding.video.as_deref().and_then(|name| video_at.get(name).copied()),
                             },
                             first_page: at < PAGE,
+                            rules: "",
                         }.write(&mut painter))
                     }
                 }

@@ -69,8 +69,10 @@ fn outcome(
 ) -> String {
     let ran = report.audit.ran.len();
     if errors + warnings + notes == 0 {
+        let silent = silent(summary);
+        let found = if silent.is_empty() { "anything wrong" } else { "anything else wrong" };
         return format!(
-            "None of the {} that ran found anything wrong; what they cannot see is stated with each of them below.",
+            "None of the {} that ran found {found}; what they cannot see is stated with each of them below.{silent}",
             counted(ran, "rule")
         );
     }
@@ -111,7 +113,19 @@ fn outcome(
             }
         );
     }
-    text
+    text + &silent(summary)
+}
+
+/// Says how many findings people confirmed as right.
+fn silent(summary: &Summary) -> String {
+    match summary.silenced {
+        0 => String::new(),
+        1 => " 1 finding is silent, since a person judged its label to be right.".into(),
+        many => format!(
+            " {} findings are silent, since people judged their labels to be right.",
+            count(many)
+        ),
+    }
 }
 
 /// Says which rules to begin with: of the worst severity, those with the most findings.

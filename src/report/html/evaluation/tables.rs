@@ -45,7 +45,7 @@ pub(super) fn keypoints(dataset: &Dataset, part: &PartEvaluation) -> Markup {
 
 fn errors_table(what: &str, rows: &[(String, &Errors)]) -> Markup {
     html! {
-        div .scroll { table {
+        div .scroll { table .dense {
             thead { tr {
                 th { (what) } th .n { "Points" } th .n { "Missing" } th .n { "Median px" } th .n { "Mean px" } th .n { "95 % px" }
                 th .n { "Median body lengths" } th .n { "Within 0.1" } th .n { "Median shift x, y px" } th .n { "Median likelihood" }
