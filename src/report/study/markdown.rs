@@ -17,7 +17,8 @@ const MOST_SPLITS: usize = 12;
 pub(super) fn page(report: &StudyReport<'_>, file: Option<&DesignFile>, texts: &Texts) -> String {
     let mut out = Lines::default();
     out.line(&format!("# Study of {}", escaped(&report.study.dataset.path)));
-    out.line(&format!("**{}.** {}", texts.verdict, prose(&texts.sentence)));
+    let colon = if texts.figures.is_empty() { "" } else { ":" };
+    out.line(&format!("**{}**{colon} {}", prose(&texts.verdict), prose(&texts.figures)));
     if !texts.warnings.is_empty() {
         out.line("**Heed before reading on:**");
         out.list(&texts.warnings);

@@ -358,7 +358,7 @@ fn the_report_of_a_large_study_says_all_and_stays_small() {
         "alarm: not ruled",
         "alarm: data",
         "clean − random",
-        "10 removals found no partner",
+        "10 removals",
         "audit/report.html#rule-keypoint_outlier",
     ];
     let page_ = page.replace("'", "&#39;").replace("&apos;", "&#39;");

@@ -16,10 +16,10 @@ const MOST_FAILURES: usize = 8;
 /// Sentences; words between backticks are code.
 #[derive(Debug, Clone, Default)]
 pub(in crate::report) struct Texts {
-    /// The verdict in a few words.
-    pub(in crate::report) verdict: &'static str,
-    /// Its sentence.
-    pub(in crate::report) sentence: String,
+    /// How the sentence of the verdict opens: what was to blame.
+    pub(in crate::report) verdict: String,
+    /// The rest of it: the figures.
+    pub(in crate::report) figures: String,
     /// What the study was.
     pub(in crate::report) what: String,
     /// Names of arms and optimisers with what they mean.
@@ -49,11 +49,12 @@ pub(in crate::report) struct Texts {
 impl Texts {
     /// Writes the sentences of a study.
     pub(super) fn new(report: &StudyReport<'_>, file: Option<&DesignFile>) -> Texts {
-        let judgement = &report.outcome.judgement;
+        let sentence = &report.outcome.judgement.sentence;
+        let (verdict, figures) = sentence.split_once(": ").unwrap_or((sentence, ""));
         let advice = report.outcome.advice.iter().cloned().chain(leak(report, file)).collect();
         Texts {
-            verdict: verdict_words(judgement.verdict),
-            sentence: judgement.sentence.clone(),
+            verdict: verdict.to_owned(),
+            figures: figures.to_owned(),
             what: what(report, file),
             names: names(report),
             warnings: warnings(report),
@@ -85,17 +86,6 @@ impl Texts {
                     .to_owned(),
             reading_luck: reading_luck(report),
         }
-    }
-}
-
-fn verdict_words(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Labels => "The labels were to blame",
-        Verdict::Optimiser => "The optimiser settings were to blame",
-        Verdict::Both => "Labels and optimiser settings were both to blame",
-        Verdict::NoEvidence => "No evidence against labels or optimiser settings",
-        Verdict::Insensitive => "This study could not tell",
-        Verdict::Descriptive => "Descriptive only: too small for a verdict",
     }
 }
 

@@ -32,7 +32,7 @@ pub(in crate::report) fn page(
         header .top {
             p .brand { "labelvet study" }
             h1 { (name) }
-            p .verdict { b { (texts.verdict) "." } " " (prose(&texts.sentence)) }
+            p .verdict { b { (prose(&texts.verdict)) } @if !texts.figures.is_empty() { ": " (prose(&texts.figures)) } }
             (warnings(&texts.warnings))
             nav {
                 a href="#next" { "What to do" } a href="#errors" { "Test error" } a href="#effects" { "Effects" }

@@ -59,7 +59,10 @@ fn one(
     if rows.is_empty() {
         return html! {};
     }
-    let axis = Axis { name: "mean test error, px (log scale)", scale: Scale::Log, include: &[] };
+    // All optimisers share one scale, so that their plots can be compared.
+    let all = report.study.measures.iter().filter(|run| run.repeat == 0).filter_map(value);
+    let rim = all.fold([f64::NAN; 2], |[low, high], error| [low.min(error), high.max(error)]);
+    let axis = Axis { name: "mean test error, px (log scale)", scale: Scale::Log, include: &rim };
     let title = format!("Optimiser {optimiser}");
     let said: Vec<String> = rows.iter().map(|row| format!("{} {}", row.name, row.note)).collect();
     let label = format!("mean test error {against}, optimiser {optimiser}: {}", said.join("; "));
