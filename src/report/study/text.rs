@@ -217,6 +217,19 @@ fn warnings(report: &StudyReport<'_>) -> Vec<String> {
             if study.design.shuffles == 1 { "is" } else { "are" }
         ));
     }
+    for arm in study.design.arms.iter().filter(|arm| arm.labels == Labels::Clean) {
+        let of_arm = || study.arms.iter().filter(|summary| summary.arm == arm.name);
+        let idle = of_arm().filter(|summary| summary.touched == 0).count();
+        if idle > 0 {
+            all.push(format!(
+                "In {} of {} the audit flagged no label that cleaning leaves out: `{}` is the \
+                 labels as they are there, and tells nothing about cleaning.",
+                count(idle),
+                counted(of_arm().count(), "shuffle"),
+                arm.name
+            ));
+        }
+    }
     let missing = study.arms.iter().filter_map(|summary| summary.matched).map(|kinds| kinds[2]);
     let missing: usize = missing.sum();
     if missing > 0 {
