@@ -201,7 +201,9 @@ mod tests {
         assert_eq!(range(Scale::Log, &[0.3, 400.0]).ticks(), [1.0, 10.0, 100.0]);
         assert_eq!(range(Scale::Log, &[0.9, 40.0]).ticks(), [1.0, 2.0, 5.0, 10.0, 20.0]);
         assert_eq!(range(Scale::Log, &[3.0, 4.2]).ticks(), [3.0, 3.5, 4.0]);
-        assert_eq!(range(Scale::Linear, &[f64::NAN, -3.0]).ticks().len(), 5);
+        // From -3.5 to -2.5 in fifths: none lies beyond an end.
+        let below = range(Scale::Linear, &[f64::NAN, -3.0]).ticks();
+        assert_eq!((below.len(), below[0] >= -3.5, below[4] <= -2.5), (5, true, true));
     }
 
     #[test]

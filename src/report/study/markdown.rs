@@ -9,9 +9,9 @@ use crate::report::html::card::suggestion;
 use crate::study::file::DesignFile;
 
 /// Rows of further measures; the rest is in `study.json`.
-const MOST_ROWS: usize = 40;
+const MOST_ROWS: usize = 12;
 /// Rows of splits.
-const MOST_SPLITS: usize = 12;
+const MOST_SPLITS: usize = 6;
 
 /// Returns the report as Markdown.
 pub(super) fn page(report: &StudyReport<'_>, file: Option<&DesignFile>, texts: &Texts) -> String {
@@ -42,6 +42,9 @@ pub(super) fn page(report: &StudyReport<'_>, file: Option<&DesignFile>, texts: &
     out.line(&prose(&texts.reading_effects));
     out.line("## The worst labels");
     out.table(&worst_labels(report), usize::MAX);
+    if !texts.reading_worst.is_empty() {
+        out.line(&prose(&texts.reading_worst));
+    }
     out.line("## What cleaning changed");
     out.table(&cleaning(report), usize::MAX);
     out.line(&prose(&texts.reading_cleaning));

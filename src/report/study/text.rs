@@ -34,6 +34,8 @@ pub(in crate::report) struct Texts {
     pub(in crate::report) reading_errors: String,
     /// How to read the plot of effects.
     pub(in crate::report) reading_effects: String,
+    /// What to know of the worst labels; empty where they speak for themselves.
+    pub(in crate::report) reading_worst: String,
     /// How to read what cleaning changed.
     pub(in crate::report) reading_cleaning: String,
     /// How to read the curves.
@@ -62,6 +64,7 @@ impl Texts {
             commands: commands(report),
             reading_errors: reading_errors(report),
             reading_effects: reading_effects(),
+            reading_worst: reading_worst(report),
             reading_cleaning: reading_cleaning(report),
             reading_curves:
                 "Each thin line is the loss of one run, smoothed; the strong line is the median \
@@ -264,8 +267,8 @@ fn leak(report: &StudyReport<'_>, file: Option<&DesignFile>) -> Option<String> {
     };
     Some(format!(
         "The dataset's own split leaks: {} stand in two of its parts, so that a test score on it \
-         measures memory, too, and is too good. This study did not use it{own}; make such a split \
-         with `labelvet split`.",
+         measures memory, too, and is too good. This study did not use it{own}; `labelvet \
+         split` makes one that does not leak.",
         what.join(", and ")
     ))
 }
@@ -339,6 +342,18 @@ fn reading_effects() -> String {
          {LEAST_PAIRS} shuffles has neither p nor band, and what stands below the primary ones has \
          no test. The result is about this dataset only."
     )
+}
+
+fn reading_worst(report: &StudyReport<'_>) -> String {
+    match report.study.facts.planted {
+        None => String::new(),
+        Some(_) => format!(
+            "Errors that were planted for this study are among them, and your dataset does not \
+             have those: before you correct anything, look at what `labelvet audit {} --out audit` \
+             finds.",
+            shell(&report.study.dataset.path)
+        ),
+    }
 }
 
 fn reading_cleaning(report: &StudyReport<'_>) -> String {

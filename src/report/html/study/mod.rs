@@ -61,7 +61,7 @@ pub(in crate::report) fn page(
                 div .plots { (plots::effects(report)) }
                 (table(&effects(report)))
             }
-            (worst::section(report, &index))
+            (worst::section(report, &index, &texts.reading_worst))
             section #cleaning {
                 h2 { "What cleaning changed" }
                 p .words { (prose(&texts.reading_cleaning)) }

@@ -16,6 +16,8 @@ use crate::train::curves::Curves;
 const MOST_POINTS: usize = 100;
 /// Ramps that a plot shows.
 const MOST_RAMPS: usize = 120;
+/// Ramps up to which each is drawn in full colour; of more, each lets others show through.
+const MOST_DISTINCT: usize = 16;
 
 /// Draws ramps that compare labels, and those that compare optimisers.
 pub(super) fn plots(report: &StudyReport<'_>) -> Markup {
@@ -60,7 +62,8 @@ fn plot(
             spots.push(Spot { at: [rate, loss], name, role, shape: Shape::of_group(at) });
         }
         let points = thinned(&points, MOST_POINTS);
-        series.push(Series { name: "", points, role, stroke: Stroke::Faint });
+        let stroke = if shown.len() > MOST_DISTINCT { Stroke::Faint } else { Stroke::Thin };
+        series.push(Series { name: "", points, role, stroke });
     }
     let x = Axis { name: "learning rate", scale: Scale::Log, include: &[] };
     let y = Axis { name: "loss on the probe set", scale: Scale::Log, include: &[] };

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use crate::audit::Rule;
+use crate::page::prose;
 use crate::page::text::counted;
 use crate::report::html::card::{Card, Filter};
 use crate::report::html::figure::{Figure, Painter, figures};
@@ -14,8 +15,8 @@ use crate::report::study::{StudyReport, worst};
 /// Where rules are explained.
 const AUDIT: &str = "audit/report.html";
 
-/// Writes the section.
-pub(super) fn section(report: &StudyReport<'_>, index: &Index<'_>) -> Markup {
+/// Writes the section, with what to know of it.
+pub(super) fn section(report: &StudyReport<'_>, index: &Index<'_>, reading: &str) -> Markup {
     let facts = report.facts;
     let findings = worst(&report.audit.findings);
     let body = facts.body_length();
@@ -34,8 +35,8 @@ pub(super) fn section(report: &StudyReport<'_>, index: &Index<'_>) -> Markup {
                     "The " (counted(findings.len(), "label")) " that the audit of the whole dataset finds likeliest to be wrong, the likeliest first, each with what would put it right. "
                     "The score is an estimate; look before you change anything. All findings are in the "
                     a href=(AUDIT) { "audit" } "."
-                    @if report.study.facts.planted.is_some() { " Errors that were planted for this study are among them." }
                 }
+                @if !reading.is_empty() { p .words { (prose(reading)) } }
                 (legend())
                 div .cards {
                     @for (finding, figures) in findings.iter().zip(&shown) {
