@@ -55,11 +55,11 @@ enum Way {
 
 impl Options {
     fn settings(&self, dataset: &Dataset, seed: u64) -> SplitSettings {
-        let by = match (self.by, By::suitable(dataset)) {
-            (Some(Way::Video), _) | (None, By::Video) => By::Video,
-            (Some(Way::Block), _) | (None, By::Block) => By::Block,
+        let by = match self.by {
+            Some(Way::Video) => By::Video,
+            Some(Way::Block) => By::Block,
             // The dataset's own division is one; several are asked for.
-            (None, By::Dataset) => By::suitable_of_time(dataset),
+            None => By::suitable_of_time(dataset),
         };
         SplitSettings { by, test_share: self.test_share, gap: self.gap, seed }
     }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::super::commands::study::Options;
 use super::super::{Common, progress, settings};
-use crate::audit::{self, Finding, Rule};
+use crate::audit::{self, Rule};
 use crate::clean::Policy;
 use crate::dataset::{By, Dataset, Edit, Split, SplitSettings};
 use crate::dataset::{fingerprint, keep_together, shuffles};
@@ -125,7 +125,7 @@ impl Subject {
             seed: common.seed,
         };
         let mut splits: Vec<Split> = shuffles(dataset, &settings, design.shuffles as usize)?;
-        let groups = alike(dataset, &self.findings.findings);
+        let groups = audit::alike(&self.facts, &self.rules, &self.config)?;
         let mut moved = 0;
         for split in &mut splits {
             moved += keep_together(split, &groups)?;
@@ -209,29 +209,11 @@ fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))
 }
 
-/// Returns groups of images that look alike, as the audit found them.
-fn alike(dataset: &Dataset, findings: &[Finding]) -> Vec<Vec<u32>> {
-    let at: BTreeMap<&str, u32> =
-        (dataset.images.iter().zip(0..)).map(|(image, at)| (image.path.as_str(), at)).collect();
-    let duplicates =
-        findings.iter().filter(|f| f.rule == "near_duplicate" || f.rule == "exact_duplicate");
-    duplicates
-        .map(|finding| {
-            let paths = finding.image.iter().chain(&finding.related);
-            paths.filter_map(|path| at.get(path.as_str()).copied()).collect()
-        })
-        .collect()
-}
-
 /// Returns how images are divided. A dataset's own division is one only: it has no shuffles.
 pub(super) fn by(options: &Options, dataset: &Dataset) -> By {
     match options.by.as_deref() {
         Some("video") => By::Video,
         Some(_) => By::Block,
-        None => match By::suitable(dataset) {
-            By::Dataset if dataset.videos.len() >= 3 => By::Video,
-            By::Dataset => By::Block,
-            by => by,
-        },
+        None => By::suitable_of_time(dataset),
     }
 }
