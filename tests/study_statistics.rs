@@ -10,7 +10,7 @@ const CORRELATION: f64 = 0.6;
 /// The four primary contrasts.
 const PRIMARY: [(Contrast, Endpoint); 4] = [
     (Contrast::CleanMinusRandom, Endpoint::TestError),
-    (Contrast::CleanMinusRandom, Endpoint::StabilityMargin),
+    (Contrast::CleanMinusRandom, Endpoint::SpikeRate),
     (Contrast::StableMinusDefault, Endpoint::TestError),
     (Contrast::StableMinusDefault, Endpoint::StabilityMargin),
 ];
@@ -51,6 +51,7 @@ fn study(random: &mut SplitMix64, shuffles: u32, draw: Draw, effects: [f64; 4]) 
                 let difference = effects[place] + common * shared + own * draw(random);
                 let (treated, control) = match PRIMARY[place].1 {
                     Endpoint::TestError => (5.0 * difference.exp(), 5.0),
+                    Endpoint::SpikeRate => (difference + 1.0, 1.0),
                     Endpoint::StabilityMargin => (difference - 1.5, -1.5),
                 };
                 study[place].pairs.push(Pair { shuffle, treated, control, censored: false });

@@ -3,6 +3,7 @@
 
 mod apply;
 mod aside;
+mod asked;
 mod change;
 mod edits;
 mod error;
@@ -11,7 +12,7 @@ mod names;
 mod patch;
 mod plan;
 mod policy;
-mod removal;
+
 mod revert;
 
 pub use apply::Applied;

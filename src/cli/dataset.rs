@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
+use rayon::prelude::*;
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Image};
 use crate::formats::{self, ReadOptions};
 
 /// How a dataset is read.
@@ -28,4 +29,40 @@ impl DatasetOptions {
         };
         Ok(formats::read(path, &options)?)
     }
+}
+
+/// Returns the sizes of a dataset's images in pixels, `None` where an image cannot be read. Only
+/// the headers are.
+pub(super) fn sizes_px(dataset: &Dataset) -> Vec<Option<[u32; 2]>> {
+    let size = |image: &Image| formats::size_px(image.file.as_deref()?);
+    dataset.images.par_iter().map(size).collect()
+}
+
+/// Reads a copy of a dataset as its users will. `original` is the path that the dataset was read
+/// by.
+///
+/// # Errors
+/// Fails where the copy cannot be read, and where a configuration in it names the original's
+/// folder: who trains on the copy would then train on the original.
+pub(super) fn read_copy(dataset: &Dataset, original: &Path, copy: &Path) -> Result<Dataset> {
+    let absolute = |path: &Path| {
+        std::path::absolute(path).with_context(|| format!("failed to read {}", path.display()))
+    };
+    let (original, root) = (absolute(original)?, absolute(&dataset.root)?);
+    // A folder above the dataset was searched; the copy is of the dataset itself.
+    let below = original.strip_prefix(&root).unwrap_or(Path::new(""));
+    let options = ReadOptions { format: Some(dataset.format.into()), ..ReadOptions::default() };
+    let copied = formats::read(&copy.join(below), &options).context("failed to read the copy")?;
+    let copy = absolute(copy)?;
+    let elsewhere = |file: &Path| file.starts_with(&root) && !file.starts_with(&copy);
+    let astray =
+        copied.images.iter().filter_map(|image| image.file.as_deref()).find(|f| elsewhere(f));
+    if let Some(file) = astray {
+        bail!(
+            "who reads the copy would read the original: a configuration in it leads to {}; make \
+             the path in it (`path` of a data.yaml) a relative one",
+            file.display()
+        );
+    }
+    Ok(copied)
 }

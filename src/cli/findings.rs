@@ -34,9 +34,16 @@ pub(super) struct Found {
     pub(super) facts: Facts,
     pub(super) audit: Audit,
     pub(super) rules: Vec<Rule>,
+    /// What people decided.
+    pub(super) decisions: Decisions,
 }
 
 impl FindingsOptions {
+    /// Returns the rules that findings may be of.
+    pub(super) fn rules(&self) -> Result<Vec<Rule>> {
+        settings::rules(self.rules.as_deref())
+    }
+
     /// Reads a dataset and its findings.
     ///
     /// # Errors
@@ -48,7 +55,7 @@ impl FindingsOptions {
         read: &DatasetOptions,
         common: &Common,
     ) -> Result<Found> {
-        let rules = settings::rules(self.rules.as_deref())?;
+        let rules = self.rules()?;
         let config = settings::load(common.config.as_deref(), dataset, &rules)?;
         let decisions = Decisions::read(&self.decisions)?;
         let known = self.audit.as_deref().map(Known::read).transpose()?;
@@ -78,7 +85,7 @@ impl FindingsOptions {
             }
         };
         decisions.silence(&mut audit, &facts.dataset, &rules);
-        Ok(Found { facts, audit, rules })
+        Ok(Found { facts, audit, rules, decisions })
     }
 }
 

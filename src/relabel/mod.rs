@@ -7,15 +7,16 @@
 //! `labelvet clean` applies it.
 
 mod decisions;
+mod decisions_file;
 mod export;
 mod import;
 mod label;
 mod queue;
 
 pub use decisions::{
-    After, Changes, Decision, Decisions, DecisionsError, DropWhat, Existing, StaleError, Verdict,
-    write_decisions,
+    After, Changes, Decision, Decisions, DecisionsError, DropWhat, StaleError, Verdict,
 };
+pub use decisions_file::{Existing, write_decisions};
 pub use export::{Export, Form, Trouble, changed_since, export, write_export};
 pub use import::{Import, ImportOptions, Unchanged, import};
 pub use label::{Judged, Label, Place, label_hash};

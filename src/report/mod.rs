@@ -20,7 +20,7 @@ use crate::eval::PredictionsError;
 use crate::facts::{Facts, FactsError, Table};
 
 pub use evaluation::{EvalReport, write_eval};
-pub use study::{StudyReport, write_study};
+pub use study::{StudyReport, suspect_labels, write_study};
 
 use mark::{AuditSettings, Mark};
 use summary::Summary;

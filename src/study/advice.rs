@@ -5,25 +5,52 @@ use super::design::{Design, VERDICT_SHUFFLES};
 use super::outcome::Outcome;
 use super::verdict::Verdict;
 
+/// Labels of the dataset that look wrong, as far as advice depends on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspects {
+    /// The audit of the whole dataset suspects none.
+    None,
+    /// It suspects some.
+    Found,
+    /// Errors were planted: whoever corrects what is found corrects those.
+    Planted,
+}
+
 /// Returns sentences for people who train networks to study animals.
-pub(super) fn advice(design: &Design, outcome: &Outcome) -> Vec<String> {
-    let mut advice = Vec::new();
-    let verdict = outcome.judgement.verdict;
-    advice.push(match verdict {
-        Verdict::Labels | Verdict::Both => {
+pub(super) fn advice(design: &Design, outcome: &Outcome, suspects: Suspects) -> Vec<String> {
+    let mut advice = vec![about_labels(outcome.judgement.verdict, suspects).to_owned()];
+    advice.extend(about_training(design, outcome));
+    advice
+}
+
+fn about_labels(verdict: Verdict, suspects: Suspects) -> &'static str {
+    match (suspects, verdict) {
+        (Suspects::Planted, _) => {
+            "The errors were planted, in a copy: your own labels are unchanged. Run the study \
+             without --errors to learn about those."
+        }
+        (Suspects::None, _) => {
+            "The audit suspects no label of this dataset, so there is none to correct by it; wrong \
+             labels that look likely escape it."
+        }
+        (Suspects::Found, Verdict::Labels | Verdict::Both) => {
             "Go through the worst labels below and correct them: `labelvet relabel export` makes a \
              queue for the labelling tool, `labelvet clean plan` a patch that leaves them out."
         }
-        Verdict::Descriptive | Verdict::Insensitive => {
+        (Suspects::Found, Verdict::Descriptive | Verdict::Insensitive) => {
             "Look at the labels below first: they are the likeliest to be wrong. Whether they \
              matter to training, this study cannot tell."
         }
-        Verdict::Optimiser | Verdict::NoEvidence => {
+        (Suspects::Found, Verdict::Optimiser | Verdict::NoEvidence) => {
             "The labels below are the likeliest to be wrong: correct them where they are, though \
              leaving suspect labels out made no difference beyond chance here."
         }
     }
-    .to_owned());
+}
+
+fn about_training(design: &Design, outcome: &Outcome) -> Vec<String> {
+    let mut advice = Vec::new();
+    let verdict = outcome.judgement.verdict;
     if matches!(verdict, Verdict::Optimiser | Verdict::Both) {
         advice.push(
             "Train with `labelvet train --preset stable`, or set its warm-up, batch size, clipping \
@@ -73,4 +100,19 @@ pub(super) fn advice(design: &Design, outcome: &Outcome) -> Vec<String> {
         );
     }
     advice
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_spoken_of_only_where_some_are_suspected() {
+        let verdicts = [Verdict::Labels, Verdict::Optimiser, Verdict::Descriptive];
+        for verdict in verdicts {
+            assert!(about_labels(verdict, Suspects::Found).contains("below"));
+            assert!(!about_labels(verdict, Suspects::None).contains("below"));
+            assert!(about_labels(verdict, Suspects::Planted).contains("--errors"));
+        }
+    }
 }

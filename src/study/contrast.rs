@@ -32,6 +32,9 @@ pub const FAMILY: usize = 4;
 pub enum Endpoint {
     /// Natural logarithm of the mean test error against reference labels. Lower is better.
     TestError,
+    /// Spikes of the loss above five times its level per 1,000 steps, as
+    /// [`spikes`](super::measures::spikes) has it, under the default optimiser. Lower is better.
+    SpikeRate,
     /// Decimal logarithm of the learning rate at which a ramp run diverges, as
     /// [`margin`](super::margin) has it. Higher is better.
     StabilityMargin,
@@ -39,12 +42,12 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Returns a measured value on the scale on which differences are taken: the logarithm of a
-    /// test error (above 0, in pixels or body lengths), a margin as it is. Not finite where the
-    /// value is not usable.
+    /// test error (above 0, in pixels or body lengths), a rate of spikes and a margin as they are.
+    /// Not finite where the value is not usable.
     pub fn scaled(self, value: f64) -> f64 {
         match self {
             Endpoint::TestError => value.ln(),
-            Endpoint::StabilityMargin => value,
+            Endpoint::SpikeRate | Endpoint::StabilityMargin => value,
         }
     }
 
@@ -52,16 +55,17 @@ impl Endpoint {
     pub fn is_better(self, difference: f64) -> Option<bool> {
         let is_rise = (difference != 0.0 && !difference.is_nan()).then_some(difference > 0.0)?;
         Some(match self {
-            Endpoint::TestError => !is_rise,
+            Endpoint::TestError | Endpoint::SpikeRate => !is_rise,
             Endpoint::StabilityMargin => is_rise,
         })
     }
 
-    /// Returns by what factor the measured quantity, error or learning rate, changes with a
-    /// difference.
-    pub fn factor(self, difference: f64) -> f64 {
+    /// Returns a difference as what was measured changes: error and learning rate by a factor,
+    /// spikes by so many per 1,000 steps.
+    pub fn effect(self, difference: f64) -> f64 {
         match self {
             Endpoint::TestError => difference.exp(),
+            Endpoint::SpikeRate => difference,
             Endpoint::StabilityMargin => 10_f64.powf(difference),
         }
     }
@@ -88,6 +92,20 @@ impl Contrast {
     pub fn is_primary(self) -> bool {
         matches!(self, Contrast::CleanMinusRandom | Contrast::StableMinusDefault)
     }
+
+    /// Returns the two endpoints that it is judged by. Ramps tell optimisers apart, not labels;
+    /// see `docs/methods.md`, "Study".
+    pub fn endpoints(self) -> [Endpoint; 2] {
+        match self {
+            Contrast::StableMinusDefault => [Endpoint::TestError, Endpoint::StabilityMargin],
+            _ => [Endpoint::TestError, Endpoint::SpikeRate],
+        }
+    }
+
+    /// Returns whether a verdict rests on it at an endpoint.
+    pub fn is_primary_at(self, endpoint: Endpoint) -> bool {
+        self.is_primary() && self.endpoints().contains(&endpoint)
+    }
 }
 
 /// An endpoint's values of both arms on one shuffle.
@@ -95,7 +113,8 @@ impl Contrast {
 pub struct Pair {
     /// Number of the shuffle.
     pub shuffle: u32,
-    /// Value of the first arm: a test error above 0, or the decimal logarithm of a rate. Several
+    /// Value of the first arm: a test error above 0, spikes per 1,000 steps, or the decimal
+    /// logarithm of a rate. Several
     /// runs of one arm on one shuffle are averaged before.
     pub treated: f64,
     /// Value of the second arm.
@@ -243,7 +262,7 @@ fn one(paired: &Paired, seed: u64) -> Result<ContrastResult, ContrastError> {
     pairs.retain(|pair| difference(pair).is_finite());
     let differences: Vec<f64> = pairs.iter().map(difference).collect();
     let n = differences.len();
-    let tested = contrast.is_primary() && n >= LEAST_PAIRS;
+    let tested = contrast.is_primary_at(endpoint) && n >= LEAST_PAIRS;
     let interval = of_mean(&differences, CONFIDENCE);
     let smallest = || minimum_detectable(&differences, ALPHA / FAMILY as f64, POWER);
     Ok(ContrastResult {
@@ -273,6 +292,7 @@ impl fmt::Display for Paired {
         };
         let endpoint = match self.endpoint {
             Endpoint::TestError => "test error",
+            Endpoint::SpikeRate => "spike rate",
             Endpoint::StabilityMargin => "stability margin",
         };
         write!(f, "{endpoint}, {contrast}")
@@ -299,7 +319,7 @@ mod tests {
         let dirty = [0.028, 0.036, 0.047, 0.041, 0.024, 0.032, 0.036, 0.028_f64];
         let differences: Vec<f64> =
             clean.iter().zip(dirty).map(|(clean, dirty)| (clean / dirty).log10()).collect();
-        let found = compare(&[margins(Contrast::CleanMinusRandom, &differences)], 0);
+        let found = compare(&[margins(Contrast::StableMinusDefault, &differences)], 0);
         let [result] = &found.expect("one contrast")[..] else { panic!("not one") };
         assert_eq!(format!("{:.2}", result.estimate.expect("pairs")), "0.35");
         assert_eq!(result.p, Some(2.0 / 256.0));
@@ -343,15 +363,20 @@ mod tests {
     #[test]
     fn only_primary_contrasts_are_tested_and_the_family_is_always_four() {
         let some = [0.3, 0.2, 0.4, 0.1, 0.3, 0.2, 0.5, -0.05];
-        let study =
-            [margins(Contrast::TruthMinusDirty, &some), margins(Contrast::CleanMinusRandom, &some)];
+        let study = [
+            margins(Contrast::TruthMinusDirty, &some),
+            margins(Contrast::StableMinusDefault, &some),
+            margins(Contrast::CleanMinusRandom, &some),
+        ];
         let found = compare(&study, 0).expect("contrasts");
         assert_eq!(found[0].contrast, Contrast::CleanMinusRandom);
-        assert_eq!(found[0].p, Some(4.0 / 256.0));
-        assert_eq!(found[0].p_holm, Some(16.0 / 256.0));
-        assert_eq!(found[0].outcome(), Outcome::Unclear);
-        assert_eq!(found[1].p, None);
-        assert!(found[1].interval_is_better());
+        assert_eq!(found[0].p, None, "ramps do not judge labels");
+        assert_eq!(found[1].contrast, Contrast::StableMinusDefault);
+        assert_eq!(found[1].p, Some(4.0 / 256.0));
+        assert_eq!(found[1].p_holm, Some(16.0 / 256.0));
+        assert_eq!(found[1].outcome(), Outcome::Unclear);
+        assert_eq!(found[2].p, None);
+        assert!(found[2].interval_is_better());
     }
 
     #[test]

@@ -14,7 +14,7 @@
 //! Endpoints, tests and rules are defined in `docs/methods.md`, "Study", and are not changed to
 //! suit a study.
 
-mod advice;
+pub mod advice;
 pub mod arms;
 pub mod collect;
 pub mod contrast;

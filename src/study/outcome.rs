@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::advice::{Suspects, advice};
 use super::collect::{Collected, RampResult, RunResult};
 use super::contrast::{
     CONFIDENCE, Contrast, ContrastError, ContrastResult, Endpoint, Pair, Paired, compare,
@@ -128,7 +129,11 @@ const MEASURES: [Measure; 16] = [
 ///
 /// # Errors
 /// [`ContrastError`] where a run is there twice.
-pub fn outcome(design: &Design, collected: &Collected) -> Result<Outcome, ContrastError> {
+pub fn outcome(
+    design: &Design,
+    collected: &Collected,
+    suspects: Suspects,
+) -> Result<Outcome, ContrastError> {
     let view = View { design, collected };
     let contrasts = compare(&view.paired(), design.seed)?;
     let judgement = judge(&contrasts);
@@ -142,7 +147,7 @@ pub fn outcome(design: &Design, collected: &Collected) -> Result<Outcome, Contra
         contrasts,
         judgement,
     };
-    outcome.advice = super::advice::advice(design, &outcome);
+    outcome.advice = advice(design, &outcome, suspects);
     Ok(outcome)
 }
 
@@ -208,6 +213,7 @@ impl View<'_> {
             let Some(optimiser) = self.for_labels() else { continue };
             let [a, b] = [&treated.name, &control.name];
             all.push(self.errors(contrast, [a, optimiser], [b, optimiser]));
+            all.extend(self.spikes(contrast, a, b));
             all.extend(self.ramps(contrast, [a, COMMON], [b, COMMON]));
         }
         let two = |name| self.design.optimiser(name).map(|optimiser| optimiser.name.as_str());
@@ -222,19 +228,34 @@ impl View<'_> {
     }
 
     fn errors(&self, contrast: Contrast, treated: [&str; 2], control: [&str; 2]) -> Paired {
+        self.runs(Endpoint::TestError, contrast, treated, control, |run| run.error_px)
+    }
+
+    /// Returns the pairs of spike rates under the default optimiser: the stable one, whose rate
+    /// rises slowly, hardly has any.
+    fn spikes(&self, contrast: Contrast, treated: &str, control: &str) -> Option<Paired> {
+        let optimiser = self.design.optimiser("default")?.name.as_str();
+        let spikes = |run: &RunResult| run.curves.spikes_5x;
+        let arms = [[treated, optimiser], [control, optimiser]];
+        Some(self.runs(Endpoint::SpikeRate, contrast, arms[0], arms[1], spikes))
+    }
+
+    fn runs(
+        &self,
+        endpoint: Endpoint,
+        contrast: Contrast,
+        treated: [&str; 2],
+        control: [&str; 2],
+        measure: fn(&RunResult) -> Option<f64>,
+    ) -> Paired {
         let pair = |shuffle| {
-            let error = |[arm, optimiser]: [&str; 2]| {
-                self.run(arm, optimiser, shuffle).and_then(|run| run.error_px)
-            };
-            Some(Pair {
-                shuffle,
-                treated: error(treated)?,
-                control: error(control)?,
-                censored: false,
-            })
+            let value =
+                |[arm, optimiser]: [&str; 2]| self.run(arm, optimiser, shuffle).and_then(measure);
+            let (treated, control) = (value(treated)?, value(control)?);
+            Some(Pair { shuffle, treated, control, censored: false })
         };
         Paired {
-            endpoint: Endpoint::TestError,
+            endpoint,
             contrast,
             planned: self.design.shuffles as usize,
             pairs: (0..self.design.shuffles).filter_map(pair).collect(),

@@ -100,9 +100,9 @@ fn descriptive_opening(questions: &[Question<'_>; 2]) -> String {
     let untested = questions.iter().filter(|question| !question.is_tested());
     match untested.flat_map(|question| &question.results).map(|result| result.n).max() {
         Some(n) => format!(
-            "This study is too small to tell an effect from luck ({n} {}, a verdict needs \
+            "This study is too small to tell an effect from luck ({}, a verdict needs \
              {LEAST_PAIRS})",
-            if n == 1 { "split" } else { "splits" }
+            splits(n)
         ),
         None => "This study only describes".into(),
     }
@@ -120,15 +120,24 @@ fn counted(questions: &[Question<'_>; 2]) -> Vec<String> {
         parts.push(format!("this holds for this dataset, over {splits} random splits of it"));
     }
     if let Some(missing) = most(|result| result.missing).filter(|&missing| missing > 0) {
-        parts.push(format!("up to {missing} splits are left out since a run has no result"));
+        parts.push(format!("at most {} left out since a run has no result", splits_are(missing)));
     }
     if let Some(censored) = most(|result| result.censored).filter(|&censored| censored > 0) {
         parts.push(format!(
-            "up to {censored} splits have a learning rate that is only a bound, since the ramp \
-             did not meet the point of divergence"
+            "in at most {} the learning rate is only a bound, since the ramp did not meet the \
+             point of divergence",
+            splits(censored)
         ));
     }
     parts
+}
+
+fn splits(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "split" } else { "splits" })
+}
+
+fn splits_are(count: usize) -> String {
+    format!("{} {}", splits(count), if count == 1 { "is" } else { "are" })
 }
 
 /// The results of one contrast at its endpoints.
@@ -139,8 +148,10 @@ struct Question<'a> {
 
 impl<'a> Question<'a> {
     fn new(results: &'a [ContrastResult], contrast: Contrast) -> Self {
-        let mut results: Vec<_> =
-            results.iter().filter(|result| result.contrast == contrast).collect();
+        let judged = contrast.endpoints();
+        let mut results: Vec<_> = (results.iter())
+            .filter(|result| result.contrast == contrast && judged.contains(&result.endpoint))
+            .collect();
         results.sort_by_key(|result| result.endpoint);
         Question { contrast, results }
     }
@@ -209,7 +220,8 @@ impl<'a> Question<'a> {
     }
 }
 
-/// Returns an effect in words: in per cent of the error, or as a factor of the learning rate. With
+/// Returns an effect in words: in per cent of the error, in spikes per 1,000 steps, or as a factor of
+/// the learning rate. With
 /// interval and p where it is significant, its interval where it is the control's, with the effect
 /// that would have been seen where it is not significant.
 fn figure(result: &ContrastResult) -> String {
@@ -220,19 +232,24 @@ fn figure(result: &ContrastResult) -> String {
     let amount = |difference: f64| amount(result.endpoint, difference);
     let found = format!("{name} {}", amount(estimate));
     let interval = || match (result.ci_low, result.ci_high) {
-        (Some(low), Some(high)) => format!(", 95 % interval {} to {}", amount(low), amount(high)),
+        (Some(low), Some(high)) => {
+            let unit = " per 1,000 steps";
+            let low = amount(low);
+            let low = low.strip_suffix(unit).unwrap_or(&low);
+            format!(", 95 % interval {low} to {}", amount(high))
+        }
         _ => String::new(),
     };
     match (result.outcome(), result.minimum_detectable, result.p_holm) {
         (Outcome::Unclear, Some(smallest), _) => {
             let better = match result.endpoint {
-                Endpoint::TestError => -smallest,
+                Endpoint::TestError | Endpoint::SpikeRate => -smallest,
                 Endpoint::StabilityMargin => smallest,
             };
             format!("{found}, where {} would likely have been seen", amount(better))
         }
         (_, _, Some(p)) => format!("{found}{}, adjusted {}", interval(), probability(p)),
-        _ if result.contrast.is_primary() => found,
+        _ if result.contrast.is_primary_at(result.endpoint) => found,
         _ => format!("{found}{}", interval()),
     }
 }
@@ -240,13 +257,15 @@ fn figure(result: &ContrastResult) -> String {
 fn name(endpoint: Endpoint) -> &'static str {
     match endpoint {
         Endpoint::TestError => "test error",
+        Endpoint::SpikeRate => "spikes of the loss",
         Endpoint::StabilityMargin => "highest stable learning rate",
     }
 }
 
 fn amount(endpoint: Endpoint, difference: f64) -> String {
-    let factor = endpoint.factor(difference);
+    let factor = endpoint.effect(difference);
     match endpoint {
+        Endpoint::SpikeRate => format!("{difference:+.2} per 1,000 steps").replace('-', "\u{2212}"),
         Endpoint::TestError if factor < 10.0 => {
             let percent = 100.0 * (factor - 1.0);
             let text = if percent.abs() < 9.95 {

@@ -105,7 +105,8 @@ fn applied(dataset: &Dataset, import: &Import) -> Dataset {
     decisions.add(import.decisions.clone());
     let changes = decisions.edits(dataset);
     assert_eq!(changes.stale, []);
-    dataset.edited(&changes.edits)
+    let edits: Vec<_> = changes.edits.iter().map(|(_, edit)| *edit).collect();
+    dataset.edited(&edits)
 }
 
 /// Returns a frame's keypoints in the label file's own numbers.

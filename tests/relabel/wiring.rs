@@ -144,6 +144,58 @@ fn a_finding_confirmed_as_right_stays_silent_until_its_label_changes() {
 }
 
 #[test]
+fn what_people_decided_goes_into_a_patch_before_what_findings_ask_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = example(folder.path());
+    let at = |name: &str| folder.path().join(name);
+    let (project, exported, decisions) = (text(&root), at("csv"), at("decisions.jsonl"));
+    let words = ["relabel", "export", project, "--to", "csv", "--labels-only"];
+    works(&[&words[..], &["--out", text(&exported)]].concat());
+    let table = exported.join("queue.csv");
+    let mut reader = csv::Reader::from_path(&table).expect("a table");
+    let header = reader.headers().expect("a header").clone();
+    let mut rows: Vec<Vec<String>> = reader
+        .records()
+        .map(|row| row.expect("a row").iter().map(String::from).collect())
+        .collect();
+    let row = rows.iter_mut().find(|row| row[4] == "nose_top" && !row[7].is_empty());
+    let row = row.expect("the nose on the obstacle");
+    (row[7], row[8], row[13]) = ("101.5".into(), "77.25".into(), "fixed".into());
+    let (image, fingerprint) = (row[2].clone(), row[12].clone());
+    let mut writer = csv::Writer::from_path(&table).expect("a table");
+    writer.write_record(&header).expect("written");
+    rows.iter().for_each(|row| writer.write_record(row).expect("written"));
+    writer.flush().expect("written");
+    drop(writer);
+    works(&["relabel", "import", text(&exported), "--out", text(&decisions)]);
+
+    let (patch, clean) = (at("patch.jsonl"), at("clean"));
+    let words = ["clean", "plan", project, "--labels-only", "--decisions", text(&decisions)];
+    works(&[&words[..], &["--out", text(&patch)]].concat());
+    let lines = fs::read_to_string(&patch).expect("a patch");
+    let about: Vec<Value> = (lines.lines().skip(1))
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .filter(|line| line["image"] == image && line["keypoint"] == "nose_top")
+        .collect();
+    assert_eq!(about.len(), 1, "{about:?}");
+    assert_eq!(about[0]["action"], "move");
+    assert_eq!(about[0]["fingerprint"], fingerprint);
+    works(&["clean", "apply", text(&patch), project, "--out", text(&clean)]);
+    let labels = fs::read_to_string(clean.join("CollectedData.csv")).expect("labels");
+    let names: Vec<&str> = labels.lines().nth(1).expect("a row").split(',').collect();
+    let nose = names.iter().position(|&name| name == "nose_top").expect("a column");
+    let line = labels.lines().find(|line| line.starts_with(&image)).expect("the row");
+    let cells: Vec<&str> = line.split(',').collect();
+    assert_eq!(cells[nose..nose + 2], ["101.5", "77.25"]);
+
+    // In the cleaned copy the label is no longer the one that was judged.
+    let again = at("again.jsonl");
+    let words = ["clean", "plan", text(&clean), "--labels-only", "--decisions", text(&decisions)];
+    let said = works(&[&words[..], &["--out", text(&again)]].concat());
+    assert!(said.contains("not in the patch"), "{said}");
+}
+
+#[test]
 fn malformed_decisions_are_named_with_file_and_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let decisions = folder.path().join("d.jsonl");

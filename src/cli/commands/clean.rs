@@ -5,18 +5,14 @@ use std::io::{BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use rayon::prelude::*;
-use sha2::Digest as _;
 
-use crate::audit::{self, Config, Finding, Rule};
 use crate::clean::{self, Applied, Counts, HeldBack, Limit, Patch, Policy, When};
-use crate::cli::dataset::DatasetOptions;
+use crate::cli::dataset::{DatasetOptions, read_copy};
+use crate::cli::findings::{FindingsOptions, Found};
 use crate::cli::output::{OutDir, Replace, say};
-use crate::cli::{Common, progress, settings};
-use crate::dataset::{Dataset, fingerprint};
-use crate::facts::{self, MeasureOptions, Pixels};
+use crate::cli::{Common, mark};
+use crate::dataset::Dataset;
 use crate::formats::FORMATS;
-use crate::media::{self, Fault};
 
 /// Turn findings into a patch, apply it to a copy, take it back
 #[derive(Debug, clap::Args)]
@@ -41,9 +37,6 @@ struct Plan {
     /// Patch to write (JSON Lines); must not exist
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Folder of an audit of this dataset; without it, the audit runs now
-    #[arg(long, value_name = "DIR")]
-    audit: Option<PathBuf>,
     /// Policy (TOML) whose keys replace the defaults, see docs/cleaning.md
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -51,13 +44,9 @@ struct Plan {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
+    findings: FindingsOptions,
+    #[command(flatten)]
     read: DatasetOptions,
-    /// Folder with more rules in SQL
-    #[arg(long, value_name = "DIR")]
-    rules: Option<PathBuf>,
-    /// Judge labels without opening any image
-    #[arg(long)]
-    labels_only: bool,
 }
 
 /// Write a cleaned copy of a dataset; what takes it back is kept beside the patch
@@ -99,25 +88,24 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
 
 fn plan(options: &Plan, common: &Common) -> Result<()> {
     may_write(&options.out, options.force)?;
-    let rules = settings::rules(options.rules.as_deref())?;
-    let config = settings::load(common.config.as_deref(), &options.dataset, &rules)?;
-    let policy = match &options.policy {
-        None => Policy::parse("", &rules)?,
-        Some(path) => {
-            let named = || format!("failed to read {}", path.display());
-            let text = fs::read_to_string(path).with_context(named)?;
-            Policy::parse(&text, &rules).with_context(named)?
-        }
+    let policy_text = match &options.policy {
+        None => String::new(),
+        Some(path) => fs::read_to_string(path)
+            .with_context(|| format!("failed to read {}", path.display()))?,
     };
-    let dataset = options.read.read(&options.dataset, &config.skeleton.pairs)?;
-    let (dataset, findings) = match &options.audit {
-        Some(folder) => {
-            let findings = findings_of(folder, &dataset)?;
-            (dataset, findings)
-        }
-        None => audit_now(dataset, options, &rules, &config, common),
-    };
-    let patch = clean::plan(&dataset, &findings, &policy);
+    let rules = options.findings.rules()?;
+    let policy = Policy::parse(&policy_text, &rules).with_context(|| match &options.policy {
+        Some(path) => format!("failed to read {}", path.display()),
+        None => "failed to read the default policy".to_owned(),
+    })?;
+    let Found { facts, audit, decisions, .. } =
+        options.findings.find(&options.dataset, &options.read, common)?;
+    let dataset = facts.dataset;
+    let decided = decisions.edits(&dataset);
+    let patch = clean::plan(&dataset, &audit.findings, &policy).decided(&dataset, &decided.edits);
+    for stale in &decided.stale {
+        say(&format!("not in the patch: {stale}"));
+    }
     write_patch(&patch, &options.out)?;
     if !common.quiet {
         summarise(&patch, &dataset, &options.out);
@@ -151,66 +139,6 @@ fn may_write(out: &Path, force: bool) -> Result<()> {
         bail!("{} is no patch of labelvet, so --force leaves it alone", out.display());
     }
     Ok(())
-}
-
-/// Reads the findings of an audit, which has to be of this dataset as it is now.
-fn findings_of(folder: &Path, dataset: &Dataset) -> Result<Vec<Finding>> {
-    let read = |name: &str| -> Result<Vec<u8>> {
-        let path = folder.join(name);
-        fs::read(&path).with_context(|| format!("failed to read {}", path.display()))
-    };
-    let mark = folder.join("labelvet.json");
-    let mark: serde_json::Value = serde_json::from_slice(&read("labelvet.json")?)
-        .with_context(|| format!("failed to read {}", mark.display()))?;
-    let Some(expected) = mark["dataset"]["fingerprint"].as_str() else {
-        bail!("{} is no audit: its labelvet.json names no dataset", folder.display());
-    };
-    let opened = mark["settings"]["pixels"].as_bool().unwrap_or(false);
-    let hashes: Vec<Option<[u8; 32]>> = match opened {
-        true => dataset.images.par_iter().map(|image| hash(image.file.as_deref()?)).collect(),
-        false => vec![None; dataset.images.len()],
-    };
-    if fingerprint(dataset, |image| hashes.get(image).copied().flatten()) != expected {
-        bail!(
-            "the audit in {} is of other images or labels than the dataset has now; \
-             make a new one with `labelvet audit`, or leave --audit out",
-            folder.display()
-        );
-    }
-    let path = folder.join("findings.json");
-    serde_json::from_slice(&read("findings.json")?)
-        .with_context(|| format!("failed to read {}", path.display()))
-}
-
-/// Returns the SHA-256 of an image file as an audit has it.
-fn hash(file: &Path) -> Option<[u8; 32]> {
-    let mut bytes = Vec::new();
-    match media::read(file, &mut bytes).map_err(|error| error.fault) {
-        Ok(()) | Err(Fault::Empty) => Some(sha2::Sha256::digest(&bytes).into()),
-        Err(Fault::LfsPointer(oid)) => Some(oid),
-        Err(_) => None,
-    }
-}
-
-fn audit_now(
-    dataset: Dataset,
-    options: &Plan,
-    rules: &[Rule],
-    config: &Config,
-    common: &Common,
-) -> (Dataset, Vec<Finding>) {
-    let bar = progress::bar("measuring images", dataset.images.len(), common.quiet);
-    let facts = facts::measure(
-        dataset,
-        &MeasureOptions {
-            pixels: if options.labels_only { Pixels::Skip } else { Pixels::Measure },
-            cache: common.cache_folder(),
-            progress: Some(&|| bar.inc(1)),
-        },
-    );
-    bar.finish_and_clear();
-    let audit = audit::run(&facts, rules, config);
-    (facts.dataset, audit.findings)
 }
 
 /// Writes the patch beside its place first, so that it appears whole or not at all.
@@ -304,8 +232,11 @@ fn apply(options: &Apply, common: &Common, words: &[String]) -> Result<()> {
         Err(_) => OutDir::new(&kept, Replace::Never)?,
     };
     let applied = patch.apply(&dataset, out.path(), beside.path())?;
-    write_mark(out.path(), &patch, &options.dataset, words)?;
-    write_mark(beside.path(), &patch, &options.dataset, words)?;
+    read_copy(&dataset, &options.dataset, out.path())?;
+    for folder in [out.path(), beside.path()] {
+        let settings = serde_json::json!({ "policy": patch.policy, "counts": patch.counts() });
+        mark::write(folder, words, &dataset, &options.dataset, settings)?;
+    }
     if kept.symlink_metadata().is_err() {
         // First what takes it back: a copy is never there without it.
         beside.finish()?;
@@ -321,26 +252,6 @@ fn apply(options: &Apply, common: &Common, words: &[String]) -> Result<()> {
         tell(&applied, &patch, &options.out, &kept);
     }
     Ok(())
-}
-
-/// Marks the copy as labelvet's and says how it was made.
-fn write_mark(folder: &Path, patch: &Patch, dataset: &Path, words: &[String]) -> Result<()> {
-    let mark = serde_json::json!({
-        "schema": 1,
-        "tool": "labelvet",
-        "version": env!("CARGO_PKG_VERSION"),
-        "command": words,
-        "dataset": {
-            "path": dataset.display().to_string(),
-            "format": patch.format,
-            "fingerprint": patch.dataset,
-        },
-        "settings": patch.policy,
-        "counts": patch.counts(),
-    });
-    let path = folder.join("labelvet.json");
-    fs::write(&path, format!("{mark:#}\n"))
-        .with_context(|| format!("failed to write {}", path.display()))
 }
 
 /// Says what the copy is, and what is left to do.

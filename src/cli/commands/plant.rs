@@ -5,13 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use rayon::prelude::*;
 
-use crate::cli::dataset::DatasetOptions;
+use crate::cli::dataset::{DatasetOptions, read_copy, sizes_px};
 use crate::cli::output::{OutDir, Replace, say};
 use crate::cli::{Common, mark, pass};
-use crate::dataset::{Dataset, Image};
-use crate::formats::{self, ReadOptions};
+use crate::dataset::Dataset;
+use crate::formats;
 use crate::plant::{self, ErrorKind, Planted, Recipe, Scope};
 
 /// Name of the list of errors in the copy.
@@ -45,8 +44,7 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     let out = OutDir::new(&options.out, if options.force { Replace::Own } else { Replace::Never })?;
     let pairs = pass::pairs(common, &options.dataset)?;
     let dataset = options.read.read(&options.dataset, &pairs)?;
-    let size = |image: &Image| formats::size_px(image.file.as_deref()?);
-    let sizes: Vec<Option<[u32; 2]>> = dataset.images.par_iter().map(size).collect();
+    let sizes = sizes_px(&dataset);
     let scope = Scope { images: None, sizes_px: &sizes };
     let planted = plant::plant_in(&dataset, &recipe, common.seed, &scope)?;
     let rewrite = formats::rewrite(&dataset, &planted.edits)?;
@@ -79,17 +77,9 @@ fn recipe(file: Option<&Path>) -> Result<Recipe> {
     Recipe::parse(&text).with_context(named)
 }
 
-/// Reads the copy as its users will and holds that the errors are in it. A configuration that
-/// names the original's folder would have them read that instead.
+/// Holds that the errors are in the copy as its users will read it.
 fn hold(dataset: &Dataset, planted: &Planted, original: &Path, copy: &Path) -> Result<()> {
-    let original = std::path::absolute(original)
-        .with_context(|| format!("failed to read {}", original.display()))?;
-    let root = std::path::absolute(&dataset.root)
-        .with_context(|| format!("failed to read {}", dataset.root.display()))?;
-    // A folder above the dataset was searched; the copy is of the dataset itself.
-    let below = original.strip_prefix(&root).unwrap_or(Path::new(""));
-    let options = ReadOptions { format: Some(dataset.format.into()), ..ReadOptions::default() };
-    let copied = formats::read(&copy.join(below), &options).context("failed to read the copy")?;
+    let copied = read_copy(dataset, original, copy)?;
     let instances: BTreeMap<(&str, String), usize> = (copied.instances.iter().enumerate())
         .map(|(at, instance)| {
             let path = copied.images[instance.image as usize].path.as_str();

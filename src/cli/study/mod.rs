@@ -52,6 +52,7 @@ pub(super) fn run(options: &Options, common: &Common, words: &[String]) -> Resul
         let replace = if options.force { Replace::Own } else { Replace::Never };
         RunDir::check(out, replace)?;
         let (shuffles, moved) = subject.shuffles(options, common, &asked, by)?;
+        let asked_shuffles = asked.shuffles;
         let planned = plan(options, common, &subject, &runtime, &shuffles, asked, by)?;
         if !common.quiet {
             say(&planned.words());
@@ -73,7 +74,12 @@ pub(super) fn run(options: &Options, common: &Common, words: &[String]) -> Resul
             speeds: planned.speeds,
             asked: options.asked(common),
         };
-        let (shuffles, _) = subject.shuffles(options, common, &file.design, by)?;
+        // A budget may have left fewer shuffles, which are other ones.
+        let shuffles = if file.design.shuffles == asked_shuffles {
+            shuffles
+        } else {
+            subject.shuffles(options, common, &file.design, by)?.0
+        };
         RunDir::begin(out, replace, words)?;
         subject.write(out, options, common, words, start)?;
         write_patches(out, &subject, &file.design, &shuffles)?;
@@ -243,7 +249,7 @@ impl Study<'_> {
         let (collected, outcome) = match report {
             Report::Write => {
                 let collected = collect(self.out, design, self.shuffles, judges);
-                let outcome = outcome(design, &collected)?;
+                let outcome = outcome(design, &collected, self.subject.suspects())?;
                 (collected, Some(outcome))
             }
             Report::Later => (Collected::default(), None),

@@ -10,14 +10,16 @@ use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
 
 use super::super::commands::study::Options;
+use super::super::dataset::sizes_px;
 use super::super::{Common, progress, settings};
 use crate::audit::{self, Rule};
 use crate::clean::Policy;
 use crate::dataset::{By, Dataset, Edit, Split, SplitSettings};
 use crate::dataset::{fingerprint, keep_together, shuffles};
 use crate::facts::{self, Facts, MeasureOptions};
-use crate::plant::{self, Recipe};
+use crate::plant::{self, Recipe, Scope};
 use crate::report::{self, AuditReport, RunInfo};
+use crate::study::advice::Suspects;
 use crate::study::arms::{self, Ground, Shuffle};
 use crate::study::design::Design;
 use crate::study::file::StudyFacts;
@@ -67,7 +69,9 @@ impl Subject {
                 let path = options.errors.as_deref().unwrap_or(Path::new("")).display();
                 let recipe =
                     Recipe::parse(&text).with_context(|| format!("failed to read {path}"))?;
-                let planted = plant::plant(&original, &recipe, common.seed)?;
+                // As `labelvet plant` does, so that one seed gives the same errors.
+                let scope = Scope { images: None, sizes_px: &sizes_px(&original) };
+                let planted = plant::plant_in(&original, &recipe, common.seed, &scope)?;
                 let list = plant::list(&original, &recipe, common.seed, &planted)?;
                 (original.edited(&planted.edits), Some((text, list)))
             }
@@ -176,6 +180,15 @@ impl Subject {
             folder::write(&out.join(PLANTED), list.as_bytes())?;
         }
         Ok(())
+    }
+
+    /// Says whether the audit of the whole dataset leaves a person something to correct.
+    pub(super) fn suspects(&self) -> Suspects {
+        match &self.planted {
+            Some(_) => Suspects::Planted,
+            None if report::suspect_labels(&self.findings.findings).is_empty() => Suspects::None,
+            None => Suspects::Found,
+        }
     }
 
     pub(super) fn facts(&self) -> StudyFacts {

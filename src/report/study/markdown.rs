@@ -3,7 +3,7 @@
 use super::tables::{Table, escaped};
 use super::{
     StudyReport, Texts, cleaning, effects, errors, figure, luck, margins, rates, rule_title,
-    secondary, settings, splits, worst,
+    secondary, settings, splits, suspect_labels,
 };
 use crate::report::html::card::suggestion;
 use crate::study::file::DesignFile;
@@ -78,7 +78,7 @@ pub(super) fn page(report: &StudyReport<'_>, file: Option<&DesignFile>, texts: &
 fn worst_labels(report: &StudyReport<'_>) -> Table {
     let rules = crate::audit::builtin().unwrap_or_default();
     let mut table = Table::new(&["#Score", "Image", "Label", "What", "Proposed"]);
-    for finding in worst(&report.audit.findings) {
+    for finding in suspect_labels(&report.audit.findings) {
         let label = [finding.instance.as_deref(), finding.keypoint.as_deref()];
         let proposed = finding.proposal.as_ref().map(|proposal| suggestion(proposal, finding));
         table.push([

@@ -59,7 +59,7 @@ pub fn write_study(folder: &Path, report: &StudyReport<'_>) -> Result<(), Report
 
 /// Returns the findings about the labels that are likeliest to be wrong, one a label, the
 /// likeliest first. Notes, and findings about whole images or the dataset, are none of them.
-pub(super) fn worst(findings: &[Finding]) -> Vec<&Finding> {
+pub fn suspect_labels(findings: &[Finding]) -> Vec<&Finding> {
     let about_labels = |finding: &&Finding| {
         matches!(finding.level, Level::Keypoint | Level::Instance)
             && finding.severity > Severity::Info

@@ -11,6 +11,7 @@ use crate::audit::{Action, Kind, Proposal};
 use crate::dataset::{Dataset, Image, Instance, InstanceName, Keypoint, Skeleton, Visibility};
 use crate::facts::MeasureOptions;
 use crate::stats::random::SplitMix64;
+use crate::study::advice::Suspects;
 use crate::study::arms::ArmSummary;
 use crate::study::collect::{Collected, RampResult, RunResult};
 use crate::study::design::{Design, Optimiser, RampDesign};
@@ -253,7 +254,7 @@ impl Made {
 
     /// Writes the report; returns the page and the Markdown.
     fn write(&self) -> [String; 2] {
-        let outcome = outcome(&self.design, &self.collected).unwrap();
+        let outcome = outcome(&self.design, &self.collected, Suspects::Found).unwrap();
         let words: Vec<String> = ["labelvet", "study", "/data/my mice"].map(str::to_owned).into();
         let dataset = Source {
             path: "/data/my mice".into(),
@@ -369,7 +370,7 @@ fn the_report_of_a_large_study_says_all_and_stays_small() {
     assert!(!page.contains("NaN") && !page.contains("<far>"));
     // Every plot tells what it shows, and no name becomes markup.
     let plots = page.matches("<svg class=\"plot\"").count();
-    assert_eq!(plots, 4 + 2 + 2 + 2, "errors twice each, effects, curves, ramps");
+    assert_eq!(plots, 4 + 3 + 2 + 2, "errors twice each, effects, curves, ramps");
     assert!(!page.contains("aria-label=\"\""));
     assert!(text.lines().count() < 240, "{} lines", text.lines().count());
     assert!(text.contains("labelvet relabel export '/data/my mice' --to napari"), "{text}");
@@ -433,7 +434,7 @@ fn a_study_of_which_nothing_came_still_has_a_report() {
 #[test]
 fn the_worst_labels_are_each_there_once_and_no_notes() {
     let findings = audit().findings;
-    let worst = worst(&findings);
+    let worst = suspect_labels(&findings);
     assert_eq!(worst.len(), WORST);
     assert!(worst.windows(2).all(|pair| pair[0].score >= pair[1].score));
     assert!(worst.iter().all(|finding| finding.rule == "keypoint_outlier"));

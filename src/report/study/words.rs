@@ -60,10 +60,14 @@ pub(super) fn probability(p: Option<f64>) -> String {
 }
 
 /// Returns a difference at an endpoint as a change of what was measured: per cent of the error,
-/// a factor of the learning rate.
+/// spikes per 1,000 steps, a factor of the learning rate.
 pub(in crate::report) fn amount(endpoint: Endpoint, difference: f64) -> String {
-    let factor = endpoint.factor(difference);
+    let factor = endpoint.effect(difference);
     match endpoint {
+        Endpoint::SpikeRate => {
+            let sign = if difference > 0.0 { "+" } else { "" };
+            format!("{sign}{} per 1,000 steps", figure(difference))
+        }
         Endpoint::TestError if factor < 10.0 => {
             let percent = figure(100.0 * (factor - 1.0));
             let sign = if difference > 0.0 && percent != "0" { "+" } else { "" };
@@ -77,6 +81,7 @@ pub(in crate::report) fn amount(endpoint: Endpoint, difference: f64) -> String {
 pub(super) fn endpoint_words(endpoint: Endpoint) -> &'static str {
     match endpoint {
         Endpoint::TestError => "test error",
+        Endpoint::SpikeRate => "spikes of the loss",
         Endpoint::StabilityMargin => "stability margin",
     }
 }
@@ -203,6 +208,7 @@ mod tests {
         assert_eq!(amount(Endpoint::TestError, 0.0), "0 %");
         assert_eq!(amount(Endpoint::TestError, 40_f64.ln()), "× 40");
         assert_eq!(amount(Endpoint::StabilityMargin, 2.3_f64.log10()), "× 2.3");
+        assert_eq!(amount(Endpoint::SpikeRate, -1.1), "−1.1 per 1,000 steps");
     }
 
     #[test]

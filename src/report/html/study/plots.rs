@@ -76,6 +76,11 @@ pub(super) fn effects(report: &StudyReport<'_>) -> Markup {
         scale: Scale::Linear,
         include: &[-5.0, 0.0, 5.0],
     };
+    let spikes = Axis {
+        name: "change of the spikes above 5 times the level, per 1,000 steps",
+        scale: Scale::Linear,
+        include: &[-0.5, 0.0, 0.5],
+    };
     let factor = Axis {
         name: "factor of the stable learning rate",
         scale: Scale::Log,
@@ -83,6 +88,7 @@ pub(super) fn effects(report: &StudyReport<'_>) -> Markup {
     };
     html! {
         (endpoint(report, Endpoint::TestError, "Test error", "left is better", &percent, 0.0))
+        (endpoint(report, Endpoint::SpikeRate, "Spikes of the loss under the default optimiser", "left is better", &spikes, 0.0))
         (endpoint(report, Endpoint::StabilityMargin, "Stability margin", "right is better", &factor, 1.0))
     }
 }
@@ -96,14 +102,14 @@ fn endpoint(
     unchanged: f64,
 ) -> Markup {
     let scaled = |difference: f64| match endpoint {
-        Endpoint::TestError => 100.0 * (endpoint.factor(difference) - 1.0),
-        Endpoint::StabilityMargin => endpoint.factor(difference),
+        Endpoint::TestError => 100.0 * (endpoint.effect(difference) - 1.0),
+        Endpoint::SpikeRate | Endpoint::StabilityMargin => endpoint.effect(difference),
     };
     let mut results: Vec<&ContrastResult> =
         report.outcome.contrasts.iter().filter(|result| result.endpoint == endpoint).collect();
     // What a verdict rests on comes first, then the control.
     let order = |contrast: Contrast| match contrast {
-        contrast if contrast.is_primary() => 0,
+        contrast if contrast.is_primary_at(endpoint) => 0,
         Contrast::TruthMinusDirty => 1,
         _ => 2,
     };

@@ -10,7 +10,7 @@ use crate::report::html::figure::{Figure, Painter, figures};
 use crate::report::html::legend;
 use crate::report::html::pictures::Pictures;
 use crate::report::html::subject::Index;
-use crate::report::study::{StudyReport, worst};
+use crate::report::study::{StudyReport, suspect_labels};
 
 /// Where rules are explained.
 const AUDIT: &str = "audit/report.html";
@@ -18,7 +18,7 @@ const AUDIT: &str = "audit/report.html";
 /// Writes the section, with what to know of it.
 pub(super) fn section(report: &StudyReport<'_>, index: &Index<'_>, reading: &str) -> Markup {
     let facts = report.facts;
-    let findings = worst(&report.audit.findings);
+    let findings = suspect_labels(&report.audit.findings);
     let body = facts.body_length();
     let shown: Vec<Vec<Figure>> =
         findings.iter().map(|finding| figures(facts, index, finding, body)).collect();
