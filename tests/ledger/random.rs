@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{book, draw, put};
 
 /// Projects of each kind.
-const ROUNDS: u64 = 150;
+const ROUNDS: u64 = 40;
 
 /// Numbers from a seed (SplitMix64).
 struct Dice(u64);
@@ -183,7 +183,9 @@ fn annotations_of_coco_are_used_or_lost() {
                 "keypoints": keypoints,
             });
             let mut readable = true;
+            // A file is known by its first annotation.
             match dice.below(7) {
+                _ if id == 0 => {}
                 0 => _ = one.as_object_mut().map(|one| one.remove("bbox")),
                 1 => {
                     _ = one.as_object_mut().map(|one| one.remove("image_id"));
