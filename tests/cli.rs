@@ -50,6 +50,8 @@ fn audit_writes_the_whole_folder() {
         "findings.parquet",
         "summary.json",
         "report.html",
+        "training_ledger.json",
+        "training_ledger.csv",
         "facts/images.parquet",
         "facts/instances.parquet",
         "facts/keypoints.parquet",
@@ -66,6 +68,11 @@ fn audit_writes_the_whole_folder() {
     assert_eq!(summary["keypoints"], 90 * 17 - 134);
     assert_eq!(summary["unreadable"], 0);
     assert_eq!(json(&out.join("labelvet.json"))["schema"], 1);
+    let ledger = json(&out.join("training_ledger.json"));
+    assert_eq!(ledger["schema"], 1);
+    assert_eq!(ledger["used"]["points"], 90 * 17 - 134);
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert!(talk.contains("training: all 1,396 labelled points reach the trainer"), "{talk}");
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1, "nothing is left over");
 }
 

@@ -1,10 +1,12 @@
 //! The audit: rules over facts. Takes [`Facts`](crate::facts::Facts) and
-//! [`Config`], gives sorted [`Finding`]s. Pure: no files, clock or randomness.
+//! [`Config`], gives sorted [`Finding`]s; and the [`Ledger`] of what training will use. Pure: no
+//! files, clock or randomness.
 
 mod alike;
 mod config;
 mod explain;
 mod finding;
+mod ledger;
 mod load;
 mod models;
 mod registry;
@@ -17,6 +19,7 @@ pub use alike::alike;
 pub use config::{Config, ConfigError};
 pub use explain::explain;
 pub use finding::{Action, Finding, Hit, Kind, Level, Place, Proposal, Severity, Subject};
+pub use ledger::{Count, Effect, Ledger, Loss, Lost, Note, Unit, Visits, ledger};
 pub use load::{by_slug, load};
 pub use registry::builtin;
 pub use rule::{Family, Find, Need, Rule, RuleError, Settings, Threshold};

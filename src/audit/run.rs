@@ -7,7 +7,9 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::rule::Need;
-use super::{Action, Config, Find, Finding, Hit, Level, Place, Rule, Severity, Subject};
+use super::{
+    Action, Config, Find, Finding, Hit, Ledger, Level, Place, Rule, Severity, Subject, ledger,
+};
 use crate::dataset::Location;
 use crate::facts::Facts;
 
@@ -28,6 +30,8 @@ pub struct Audit {
     pub ran: Vec<String>,
     /// Rules that did not run, and why.
     pub skipped: Vec<Skipped>,
+    /// What training will use; `None` where labelvet knows no trainer of the format.
+    pub ledger: Option<Ledger>,
 }
 
 /// A rule that did not run.
@@ -46,7 +50,7 @@ pub fn run(facts: &Facts, rules: &[Rule], config: &Config) -> Audit {
     let context = Context::new(facts);
     let judged: Vec<Result<Vec<Finding>, String>> =
         rules.par_iter().map(|rule| judge(&context, rule, config)).collect();
-    let mut audit = Audit::default();
+    let mut audit = Audit { ledger: ledger(facts), ..Audit::default() };
     for (rule, judged) in rules.iter().zip(judged) {
         match judged {
             Ok(mut findings) => {

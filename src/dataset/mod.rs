@@ -17,6 +17,7 @@ mod part;
 mod problem;
 mod skeleton;
 mod split;
+mod training;
 
 pub use edit::Edit;
 pub(crate) use edit::Outcome;
@@ -26,6 +27,10 @@ pub use part::Rows;
 pub use problem::{Problem, ProblemKind};
 pub use skeleton::{PairSource, Skeleton};
 pub use split::{By, Part, Split, SplitError, SplitSettings, keep_together, shuffles, split};
+pub use training::{
+    Coco, DeadKey, DeepLabCut, Engine, LabelFile, LeftOut, Length, OddRow, Oddity, Plan, Project,
+    Training, WhyLeftOut, Yolo,
+};
 
 use std::path::PathBuf;
 
@@ -63,6 +68,8 @@ pub struct Dataset {
     pub pixel_offset: f64,
     /// What could not be read, or was noticed while reading.
     pub problems: Vec<Problem>,
+    /// What a trainer will find beyond the tables.
+    pub training: Training,
 }
 
 /// An image of a dataset, and what the dataset says about it.

@@ -5,6 +5,7 @@
 //! they are streamed twice, first for images and categories, then for annotations,
 //! and never held in memory. `docs/formats.md` says how each key is read.
 
+mod aside;
 mod build;
 mod images;
 mod rewrite;

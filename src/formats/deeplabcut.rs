@@ -10,7 +10,7 @@ use super::dlc_config::{self, Config, UNIQUE};
 use super::dlc_csv::{self, Part, Peek, Sheet, show};
 use super::dlc_dataset::{Beside, Builder, LABELED_DATA, Places, below_labeled_data};
 use super::files::{self, Listing};
-use super::{Evidence, Format, FormatError, ReadOptions, dlc_rewrite};
+use super::{Evidence, Format, FormatError, ReadOptions, dlc_rewrite, dlc_training};
 use crate::dataset::{Dataset, Problem, ProblemKind};
 
 /// DeepLabCut.
@@ -100,10 +100,14 @@ fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
         video: lone.then(|| files::name(&project.root)),
         root: project.root,
     };
+    let training = dlc_training::read(&places.root, project.config.as_deref(), &config, &sheets);
     let config = config.unwrap_or_default();
-    notes.extend(other_scorers(&mut sheets, config.scorer.as_deref()));
+    let (others, other_notes) = other_scorers(&mut sheets, config.scorer.as_deref());
+    notes.extend(other_notes);
     let mut builder = Builder::new(places, listing);
     notes.into_iter().for_each(|note| builder.note(note));
+    builder.project(training);
+    others.iter().for_each(|sheet| builder.leave_out(sheet));
     add(&mut builder, sheets, &config);
     Ok(builder.finish())
 }
@@ -274,8 +278,8 @@ pub(super) fn listing_of(root: &Path, images: &Path) -> Listing {
 
 /// Takes out the label files of scorers that the project does not name, as DeepLabCut
 /// does, and notes them. Where none is left, the project's scorer is wrong: all stay.
-fn other_scorers(sheets: &mut Vec<Sheet>, scorer: Option<&str>) -> Vec<Problem> {
-    let Some(scorer) = scorer else { return Vec::new() };
+fn other_scorers(sheets: &mut Vec<Sheet>, scorer: Option<&str>) -> (Vec<Sheet>, Vec<Problem>) {
+    let Some(scorer) = scorer else { return (Vec::new(), Vec::new()) };
     let name = format!("CollectedData_{scorer}.csv");
     // DeepLabCut asks for the scorer in the name of the file and in its header.
     let named = |sheet: &Sheet| {
@@ -303,10 +307,13 @@ fn other_scorers(sheets: &mut Vec<Sheet>, scorer: Option<&str>) -> Vec<Problem> 
         };
         notes.push(problem(ProblemKind::OtherScorer, sheet.file.clone(), Some(1), message));
     }
-    if some {
-        sheets.retain(|sheet| named(sheet) && signed(sheet));
+    if !some {
+        return (Vec::new(), notes);
     }
-    notes
+    let (own, others) =
+        std::mem::take(sheets).into_iter().partition(|sheet| named(sheet) && signed(sheet));
+    *sheets = own;
+    (others, notes)
 }
 
 /// Adds the labels, with the skeletons of the configuration.

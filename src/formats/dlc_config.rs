@@ -9,12 +9,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{FormatError, files};
+use crate::dataset::Engine;
 
 /// Name of the individual that unique body parts belong to in label files.
 pub(super) const UNIQUE: &str = "single";
 
 /// What `config.yaml` says about labels.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Config {
     /// Who labels; labels of others are not trained on.
     pub(super) scorer: Option<String>,
@@ -24,6 +25,16 @@ pub(super) struct Config {
     pub(super) unique: Vec<String>,
     /// Bones, as names.
     pub(super) edges: Vec<[String; 2]>,
+    /// Whether individuals are told apart.
+    pub(super) multi_animal: bool,
+    /// Names of the videos, without folder and suffix.
+    pub(super) videos: Vec<String>,
+    /// Share of the frames that are trained on.
+    pub(super) train_fraction: Option<f64>,
+    /// Number of the refinement that training sets and plans belong to.
+    pub(super) iteration: Option<u64>,
+    /// Who trains.
+    pub(super) engine: Option<Engine>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -35,6 +46,11 @@ struct Raw {
     multianimalbodyparts: Value,
     uniquebodyparts: Value,
     skeleton: Value,
+    video_sets: Value,
+    #[serde(rename = "TrainingFraction")]
+    training_fraction: Value,
+    iteration: Value,
+    engine: Value,
 }
 
 /// Returns whether a file is the `config.yaml` of a DeepLabCut project, by its keys.
@@ -83,6 +99,17 @@ impl From<Raw> for Config {
             bodyparts: if multi || own.is_empty() { names(&raw.multianimalbodyparts) } else { own },
             unique: names(&raw.uniquebodyparts),
             edges: edges(&raw.skeleton),
+            multi_animal: multi,
+            videos: videos(&raw.video_sets),
+            train_fraction: (raw.training_fraction.get(0).unwrap_or(&raw.training_fraction))
+                .as_f64()
+                .filter(|share| (0.0..=1.0).contains(share)),
+            iteration: raw.iteration.as_u64(),
+            engine: match name(&raw.engine).map(|word| word.to_lowercase()).as_deref() {
+                Some("tensorflow" | "tf") => Some(Engine::TensorFlow),
+                Some("pytorch" | "torch") => Some(Engine::PyTorch),
+                _ => None,
+            },
         }
     }
 }
@@ -99,6 +126,24 @@ fn name(value: &Value) -> Option<String> {
 
 fn names(value: &Value) -> Vec<String> {
     value.as_array().map(|list| list.iter().filter_map(name).collect()).unwrap_or_default()
+}
+
+/// Returns the names of videos: the last parts of their paths, which may be those of another
+/// machine, without the suffix.
+///
+/// # Source
+/// DeepLabCut 3.0.1, `_robust_path_split`: the path is split at backslashes if it has any.
+fn videos(sets: &Value) -> Vec<String> {
+    let mut names: Vec<String> = (sets.as_object().into_iter().flatten())
+        .map(|(path, _)| {
+            let separator = if path.contains('\\') { '\\' } else { '/' };
+            let file = path.rsplit(separator).next().unwrap_or(path);
+            file.rsplit_once('.').map_or(file, |(stem, _)| stem).to_string()
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 fn edges(value: &Value) -> Vec<[String; 2]> {
@@ -134,6 +179,16 @@ mod tests {
         assert_eq!(config.bodyparts, ["nose", "tail"]);
         assert_eq!(config.unique, ["corner"]);
         assert_eq!(config.edges, [["nose", "tail"].map(String::from)]);
+    }
+
+    #[test]
+    fn videos_are_named_by_the_last_part_of_their_paths() {
+        let text = "scorer: Ada\nbodyparts: [nose]\nengine: pytorch\nTrainingFraction: [0.8, 0.95]\n\
+                    iteration: 2\nvideo_sets:\n  C:\\Users\\me\\cage 1.b.avi:\n    crop: 0, 1, 0, 1\n  /data/m4s1.mp4:\n    crop: 0, 1, 0, 1\n";
+        let config = config(text).expect("YAML");
+        assert_eq!(config.videos, ["cage 1.b", "m4s1"]);
+        assert_eq!(config.engine, Some(Engine::PyTorch));
+        assert_eq!((config.train_fraction, config.iteration), (Some(0.8), Some(2)));
     }
 
     #[test]

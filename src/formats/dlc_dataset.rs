@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::dlc_csv::{Part, Point, Sheet, show};
+use super::dlc_left_out::LeftOutOf;
 use super::files::{self, ImageFile, Listing, Names};
 use crate::dataset::{
-    Dataset, Image, Instance, InstanceName, Keypoint, Location, Problem, ProblemKind, Skeleton,
+    Dataset, Image, Instance, InstanceName, Keypoint, Location, Problem, ProblemKind, Project,
+    Skeleton, WhyLeftOut,
 };
 
 /// Folder of a project that holds the labelled images.
@@ -119,6 +121,7 @@ impl Builder {
         skeleton_of: &dyn Fn(&Part) -> u16,
     ) {
         let slots = self.slots(&sheet, scorer, skeleton_of);
+        let mut aside = LeftOutOf::new(&sheet);
         let file = self.dataset.label_files.len() as u32;
         let folder = self.places.root.join(files::parent(&sheet.file));
         let mut points: Vec<(Slot, Point)> = Vec::new();
@@ -127,14 +130,23 @@ impl Builder {
             let (path, found) = self.find(&row.image, &folder);
             let image = self.image(path, found);
             let entry = &mut self.dataset.images[image as usize];
+            aside.names(row.line, &entry.path);
+            let of_row = &sheet.points[row.points];
             if let Some(earlier) = entry.location {
                 let path = entry.path.clone();
+                for point in of_row {
+                    let other = slots[point.part as usize].is_none();
+                    let why = if other { WhyLeftOut::OtherScorer } else { WhyLeftOut::Repeated };
+                    aside.point(why, &path, row.line, point);
+                }
                 self.named_again(&sheet.file, location, earlier, path);
                 continue;
             }
             entry.location = Some(location);
             entry.split = split;
-            let of_row = &sheet.points[row.points];
+            for point in of_row.iter().filter(|point| slots[point.part as usize].is_none()) {
+                aside.point(WhyLeftOut::OtherScorer, &entry.path, row.line, point);
+            }
             points.clear();
             points.extend(of_row.iter().filter_map(|p| Some((slots[p.part as usize]?, *p))));
             points.sort_by_key(|(slot, _)| (slot.group, slot.kind));
@@ -142,8 +154,28 @@ impl Builder {
                 self.instance(image, location, instance);
             }
         }
+        self.dataset.training.left_out.extend(aside.finish());
         self.dataset.problems.extend(sheet.problems);
         self.dataset.label_files.push(sheet.file);
+    }
+
+    /// Notes the labels of a file that is left out, since it is another scorer's.
+    pub(super) fn leave_out(&mut self, sheet: &Sheet) {
+        let mut aside = LeftOutOf::new(sheet);
+        let folder = self.places.root.join(files::parent(&sheet.file));
+        for row in &sheet.rows {
+            let (path, _) = self.find(&row.image, &folder);
+            aside.names(row.line, &path);
+            for point in &sheet.points[row.points.clone()] {
+                aside.point(WhyLeftOut::OtherScorer, &path, row.line, point);
+            }
+        }
+        self.dataset.training.left_out.extend(aside.finish());
+    }
+
+    /// Sets what the project's files tell its trainer.
+    pub(super) fn project(&mut self, project: Project) {
+        self.dataset.training.project = project;
     }
 
     /// Adds the images that no row named and returns the dataset.

@@ -15,7 +15,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Evidence, Format, FormatError, ReadOptions, files, splits, voc_rewrite};
 use crate::dataset::{
-    BBox, Class, Dataset, Image, Instance, InstanceName, Location, Problem, ProblemKind,
+    BBox, Class, Dataset, Image, Instance, InstanceName, LeftOut, Location, Problem, ProblemKind,
+    Project, WhyLeftOut,
 };
 
 /// Pascal VOC.
@@ -92,6 +93,8 @@ fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
     }
     reader.set_splits(&lists);
     reader.dataset.videos = reader.videos.into_vec();
+    reader.difficult.sort();
+    reader.dataset.training.project = Project::Voc { difficult: reader.difficult };
     Ok(reader.dataset)
 }
 
@@ -110,6 +113,8 @@ pub(super) struct Object {
     pub(super) row: usize,
     pub(super) class: String,
     pub(super) bbox: BBox,
+    /// Whether it is marked as hard to tell, so that trainers pass over it.
+    pub(super) difficult: bool,
 }
 
 fn parse(file: &Path) -> Result<Record, (Option<usize>, String)> {
@@ -161,7 +166,9 @@ pub(super) fn object(row: usize, node: Node<'_, '_>) -> Result<Object, String> {
     let corners = child(node, "bndbox").ok_or("expected <bndbox> in <object>, found none")?;
     let [x, y] = [number(corners, "xmin")?, number(corners, "ymin")?];
     let [right, bottom] = [number(corners, "xmax")?, number(corners, "ymax")?];
-    Ok(Object { row, class, bbox: BBox { x, y, width: right - x, height: bottom - y } })
+    let difficult = text_of(node, "difficult").as_deref() == Some("1");
+    let bbox = BBox { x, y, width: right - x, height: bottom - y };
+    Ok(Object { row, class, bbox, difficult })
 }
 
 /// Returns the line at which a node begins.
@@ -201,6 +208,8 @@ struct Reader {
     /// Index of the image of each stem; `None` where several have it.
     alone: FxHashMap<String, Option<u32>>,
     videos: files::Names,
+    /// Objects that are marked as difficult.
+    difficult: Vec<Location>,
 }
 
 impl Reader {
@@ -289,9 +298,26 @@ impl Reader {
             self.dataset.images[at as usize].declared_px = record.declared_px;
         }
         for (row, message) in record.unread {
+            let image = self.dataset.images[at as usize].path.clone();
+            self.dataset.training.left_out.push(LeftOut {
+                why: WhyLeftOut::Unreadable,
+                file: name.clone(),
+                row: Some(row as u32),
+                column: None,
+                image: Some(image),
+                instance: format!("line {row} of {name}"),
+                keypoint: None,
+                at: None,
+                points: 0,
+                message: message.clone(),
+            });
             self.note(&name, Some(row), ProblemKind::UnreadableLabel, Some(at), message);
         }
         for object in record.objects {
+            if object.difficult {
+                let row = object.row as u32;
+                self.difficult.push(Location { file: index, row });
+            }
             let in_image = self.instances_of.entry(at).or_default();
             let name = InstanceName::Ordinal(*in_image);
             *in_image += 1;

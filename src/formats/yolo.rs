@@ -4,6 +4,7 @@
 //! Takes the `data.yaml` or its folder. Coordinates are shares of the image's width and
 //! height, so that the header of each labelled image is read, too.
 
+mod aside;
 mod config;
 mod labels;
 mod rewrite;
@@ -13,14 +14,13 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
-use walkdir::WalkDir;
 
 use self::config::Config;
 use self::labels::{Labels, Unread};
 use super::{Evidence, Format, FormatError, ReadOptions, files, size, splits};
 use crate::dataset::{
-    BBox, Class, Dataset, Image, Instance, InstanceName, Keypoint, Location, Problem, ProblemKind,
-    Skeleton, Visibility,
+    BBox, Class, Dataset, Image, Instance, InstanceName, Keypoint, Location, OddRow, Oddity,
+    Problem, ProblemKind, Project, Skeleton, Visibility, Yolo,
 };
 
 /// YOLO detection and pose.
@@ -78,7 +78,11 @@ fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
         builder.add_place(place);
     }
     builder.read_labels(&config);
-    builder.look_for_orphans(&places.found);
+    builder.look_for_orphans(&places.found, &config);
+    builder.project.classes = config.names.len() as u64;
+    builder.project.kpt_shape = config.kpt_shape.map(|shape| shape.map(|side| side as u16));
+    builder.project.flip_idx = config.flip_idx.as_ref().map(|flip| flip.len() as u32);
+    builder.dataset.training.project = Project::Yolo(builder.project);
     builder.dataset.videos = builder.videos.into_vec();
     Ok(builder.dataset)
 }
@@ -144,6 +148,7 @@ struct Builder {
     /// Label files that belong to an image.
     used: FxHashSet<PathBuf>,
     videos: files::Names,
+    project: Yolo,
 }
 
 impl Builder {
@@ -179,6 +184,7 @@ impl Builder {
             labels: Vec::new(),
             used: FxHashSet::default(),
             videos: files::Names::default(),
+            project: Yolo::default(),
         }
     }
 
@@ -286,6 +292,16 @@ impl Builder {
                 let row = (row > 0).then_some(row);
                 self.dataset.problems.push(Problem { file, row, column, kind, image, message });
             }
+            self.project.corner_points += own.labels.corner_points;
+            let odd = own.labels.odd.into_iter();
+            self.project.odd.extend(odd.map(|(row, what)| OddRow {
+                file: file.clone(),
+                row,
+                what,
+            }));
+            for (row, points, message) in own.labels.left_out {
+                self.leave_out(&file, row, path.clone(), points, message);
+            }
             self.used.insert(own.file);
             let [width, height] = own.size_px.map(f64::from);
             for (ordinal, row) in own.labels.rows.into_iter().enumerate() {
@@ -293,6 +309,11 @@ impl Builder {
                     Some(&class) if self.dataset.classes[usize::from(class)].defined => class,
                     known => {
                         let message = format!("class {} is not in `names`", row.class);
+                        self.project.odd.push(OddRow {
+                            file: file.clone(),
+                            row: row.row,
+                            what: Oddity::Class(row.class as f64),
+                        });
                         self.dataset.problems.push(Problem {
                             file: file.clone(),
                             row: Some(row.row),
@@ -362,33 +383,6 @@ impl Builder {
         });
         at as u16
     }
-
-    /// Reports label files that belong to no image.
-    fn look_for_orphans(&mut self, places: &[Place]) {
-        let mut orphans = Vec::new();
-        for place in places.iter().filter(|place| place.found.is_dir()) {
-            let folder = swap(&place.nominal);
-            // Beside images lie lists and notes, too.
-            let apart = folder != place.nominal;
-            let texts = WalkDir::new(&folder).follow_links(true).into_iter().flatten();
-            orphans.extend(
-                texts
-                    .map(|entry| entry.into_path())
-                    .filter(|path| files::has_suffix(path, "txt") && path.is_file())
-                    .filter(|path| !files::name(path).starts_with('.'))
-                    .filter(|path| !self.used.contains(path))
-                    .filter(|path| apart || holds_labels(path))
-                    .filter(|path| files::name(path) != "classes.txt"),
-            );
-        }
-        orphans.sort();
-        orphans.dedup();
-        for path in orphans {
-            let file = files::relative(&self.dataset.root, &path);
-            let message = "no image has this name".into();
-            self.note(&file, None, ProblemKind::LabelWithoutImage, message);
-        }
-    }
 }
 
 /// What was read for one image.
@@ -402,8 +396,9 @@ struct Own {
 fn own_labels(image: &Image, candidates: &[PathBuf], config: &Config) -> Option<Own> {
     let file = candidates.iter().find(|file| file.is_file())?.clone();
     let only = |message| Labels {
-        rows: Vec::new(),
         unread: vec![Unread { row: 0, column: None, repeats: None, message }],
+        odd: vec![(0, Oddity::NoText)],
+        ..Labels::default()
     };
     let mut own = Own { file, labels: Labels::default(), size_px: [1, 1] };
     match fs::read(&own.file).map(String::from_utf8) {
@@ -415,11 +410,15 @@ fn own_labels(image: &Image, candidates: &[PathBuf], config: &Config) -> Option<
                 match image.file.as_deref().and_then(size::size_px) {
                     Some(size_px) => own.size_px = size_px,
                     None => {
-                        let count = own.labels.rows.len();
-                        own.labels.rows.clear();
+                        let rows = std::mem::take(&mut own.labels.rows);
                         let message = format!(
-                            "size of image unknown, which labels are shares of; {count} left out"
+                            "size of image unknown, which labels are shares of; {} left out",
+                            rows.len()
                         );
+                        own.labels.left_out.extend(rows.iter().map(|row| {
+                            let message = "the size of the image is not known".into();
+                            (row.row, row.points.len() as u32, message)
+                        }));
                         own.labels.unread.extend(only(message).unread);
                     }
                 }
@@ -427,14 +426,6 @@ fn own_labels(image: &Image, candidates: &[PathBuf], config: &Config) -> Option<
         }
     }
     Some(own)
-}
-
-/// Returns whether a text file begins like a label file.
-fn holds_labels(path: &Path) -> bool {
-    let Ok(text) = fs::read_to_string(path) else { return false };
-    let Some(line) = text.lines().find(|line| !line.trim().is_empty()) else { return false };
-    let words = line.split_whitespace();
-    words.clone().count() >= 5 && words.into_iter().all(|word| word.parse::<f64>().is_ok())
 }
 
 /// Returns the folder or file with `labels` in place of its last `images`.

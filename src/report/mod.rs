@@ -4,6 +4,7 @@
 mod evaluation;
 mod html;
 mod json;
+mod ledger;
 mod mark;
 mod parquet;
 mod study;
@@ -117,6 +118,9 @@ pub fn write_audit(folder: &Path, report: &AuditReport<'_>) -> Result<(), Report
     }
     let summary = Summary::new(report);
     write_object(&folder.join("summary.json"), &summary)?;
+    if let Some(ledger) = &report.audit.ledger {
+        ledger::write_ledger(folder, ledger)?;
+    }
     let mark = Mark::new(report.facts, report.run, AuditSettings::new(report));
     write_object(&folder.join("labelvet.json"), &mark)?;
     let page = html::page(report, &summary, &mark).into_string();

@@ -91,6 +91,9 @@ fn summarise(facts: &Facts, audit: &Audit, outdated: usize, out: &Path) {
         number(facts.dataset.instances.len(), "instance"),
         number(keypoints, "keypoint"),
     ));
+    if let Some(ledger) = &audit.ledger {
+        say(&format!("training: {}", ledger.summary));
+    }
     if let Some(trouble) = &facts.cache_trouble {
         say(&format!("measures could not be kept for the next audit: {trouble}"));
     }

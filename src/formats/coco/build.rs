@@ -5,18 +5,19 @@ use std::path::{Path, PathBuf};
 use rustc_hash::FxHashMap;
 
 use super::super::{FormatError, ReadOptions, files, splits};
+use super::aside::{Told, labelled_points};
 use super::row::{AnnotationRow, CategoryRow, Id, ImageRow, Numbers};
 use super::stream::{each_annotation, head};
 use super::{FORMAT, Part, images};
 use crate::dataset::{
-    BBox, Class, Dataset, Image, Instance, InstanceName, Keypoint, Location, Problem, ProblemKind,
-    Skeleton, Visibility,
+    BBox, Class, Coco, Dataset, Image, Instance, InstanceName, Keypoint, Location, Problem,
+    ProblemKind, Project, Skeleton, Visibility, WhyLeftOut,
 };
 
 /// Puts a dataset together.
 #[derive(Default)]
 pub(super) struct Builder {
-    dataset: Dataset,
+    pub(super) dataset: Dataset,
     /// Index of each image by its path.
     paths: FxHashMap<String, u32>,
     /// Index of each defined class by its name.
@@ -26,6 +27,8 @@ pub(super) struct Builder {
     /// Number of instances read of each image.
     instances_of: Vec<u32>,
     videos: files::Names,
+    /// What annotations tell a trainer beside the tables.
+    told: Coco,
 }
 
 /// What the annotations of one file refer to.
@@ -90,6 +93,9 @@ impl Builder {
             self.add_unnamed(options);
         }
         self.dataset.videos = self.videos.into_vec();
+        self.told.zero_counts.sort();
+        self.told.ignored.sort();
+        self.dataset.training.project = Project::Coco(self.told);
         Ok(self.dataset)
     }
 
@@ -251,15 +257,21 @@ impl Builder {
         let row = match row {
             Ok(row) => row,
             Err(message) => {
+                let name = format!("annotation {ordinal}");
+                self.leave_out(WhyLeftOut::Unreadable, location, None, [name, message.clone()], 0);
                 self.note(location, ProblemKind::UnreadableLabel, None, message);
                 return Ok(());
             }
         };
         let Some(&image) = ids.images.get(&row.image_id) else {
             let message = format!("image_id {} is not in `images`", row.image_id);
+            let name = format!("annotation {ordinal}");
+            let points = row.keypoints.as_ref().map_or(0, labelled_points);
+            self.leave_out(WhyLeftOut::NoImage, location, None, [name, message.clone()], points);
             self.note(location, ProblemKind::LabelWithoutImage, None, message);
             return Ok(());
         };
+        let told = Told::of(&row);
         let in_image = &mut self.instances_of[image as usize];
         let mut name = InstanceName::Ordinal(*in_image);
         *in_image += 1;
@@ -299,8 +311,29 @@ impl Builder {
             }
         };
         let first = self.dataset.keypoints.len();
+        let labelled = row.keypoints.as_ref().map_or(0, labelled_points) as usize;
+        let seen = self.dataset.problems.len();
         if let Some(Numbers(numbers)) = row.keypoints {
             self.add_keypoints(ids, location, image, class, &numbers);
+        }
+        let read = self.dataset.keypoints.len() - first;
+        if told.no_points && read > 0 {
+            self.told.zero_counts.push(location);
+        }
+        if told.ignored {
+            self.told.ignored.push(location);
+        }
+        if labelled > read {
+            let name = match name {
+                InstanceName::Ordinal(ordinal) => ordinal.to_string(),
+                InstanceName::Id(id) => id.to_string(),
+                InstanceName::Individual(_) => String::new(),
+            };
+            let noted = self.dataset.problems.get(seen..).and_then(<[Problem]>::last);
+            let message = noted.map(|noted| noted.message.clone()).unwrap_or_default();
+            let points = (labelled - read) as u32;
+            let why = WhyLeftOut::Unreadable;
+            self.leave_out(why, location, Some(image), [name, message], points);
         }
         self.dataset.instances.push(Instance {
             image,

@@ -63,6 +63,9 @@ pub(super) struct AnnotationRow {
     pub(super) area: Option<serde_json::Value>,
     pub(super) keypoints: Option<Numbers>,
     pub(super) iscrowd: Option<Flag>,
+    /// Any value, like `area`.
+    pub(super) num_keypoints: Option<serde_json::Value>,
+    pub(super) ignore: Option<serde_json::Value>,
 }
 
 /// An entry of `annotations` of which no more may be understood than what it belongs to.

@@ -2,13 +2,19 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::dataset::{BBox, Visibility};
+use crate::dataset::{BBox, Oddity, Visibility};
 
 /// The instances of a label file, and what could not be read.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Labels {
     pub(super) rows: Vec<Row>,
     pub(super) unread: Vec<Unread>,
+    /// Lines and what is out of the ordinary in them, whether they could be read or not.
+    pub(super) odd: Vec<(u32, Oddity)>,
+    /// Lines that were left out, with their labelled keypoints and what is wrong.
+    pub(super) left_out: Vec<(u32, u32, String)>,
+    /// Keypoints of two values that are 0 0.
+    pub(super) corner_points: u32,
 }
 
 /// One line.
@@ -53,23 +59,83 @@ pub(super) fn parse(text: &str, shape: Option<[usize; 2]>) -> Labels {
         let numbers = match numbers(line) {
             Ok(numbers) => numbers,
             Err((column, message)) => {
+                labels.odd.push((row, Oddity::NoNumber(column)));
+                let points = guess(line.split_whitespace().count(), shape);
+                labels.left_out.push((row, points, message.clone()));
                 labels.unread.push(unread(Some(column), message));
                 continue;
             }
         };
         let bits = numbers.iter().map(|number| number.to_bits()).collect();
         let first = *seen.entry(bits).or_insert(row);
+        let read = read(row, &numbers, shape);
         if first != row {
             let message = format!("the same as line {first}");
+            let points = read.map_or(0, |read| read.points.len() as u32);
+            labels.odd.push((row, Oddity::Repeats(first)));
+            labels.left_out.push((row, points, message.clone()));
             labels.unread.push(Unread { repeats: Some(first), ..unread(None, message) });
             continue;
         }
-        match read(row, &numbers, shape) {
-            Ok(read) => labels.rows.push(read),
-            Err((column, message)) => labels.unread.push(unread(column, message)),
+        match read {
+            Ok(read) => {
+                labels.look_at(row, &numbers, shape);
+                labels.rows.push(read);
+            }
+            Err((column, message)) => {
+                labels.odd.push((
+                    row,
+                    match column {
+                        Some(_) if numbers[0] < 0.0 => Oddity::Below(numbers[0]),
+                        Some(_) => Oddity::Class(numbers[0]),
+                        None => {
+                            let expected = 5 + shape.map_or(0, |[count, values]| count * values);
+                            Oddity::Columns(numbers.len() as u32, expected as u32)
+                        }
+                    },
+                ));
+                labels.left_out.push((row, guess(numbers.len(), shape), message.clone()));
+                labels.unread.push(unread(column, message));
+            }
         }
     }
     labels
+}
+
+impl Labels {
+    /// Notes values of a line outside 0 to 1: of keypoints where there are any, else of the box.
+    fn look_at(&mut self, row: u32, numbers: &[f64], shape: Option<[usize; 2]>) {
+        let mut places: Vec<f64> = Vec::new();
+        match (shape, numbers) {
+            (Some([_, values]), [_, _, _, _, _, rest @ ..]) => {
+                for point in rest.chunks_exact(values) {
+                    places.extend(&point[..2]);
+                    let corner = values == 2 && point == [0.0, 0.0];
+                    self.corner_points += u32::from(corner);
+                }
+            }
+            (_, [_, rest @ ..]) if numbers.len() > 5 => {
+                let BBox { x, y, width, height } = around(rest);
+                places.extend([x + width / 2.0, y + height / 2.0, width, height]);
+            }
+            _ => places.extend(&numbers[1..]),
+        }
+        let most = places.iter().copied().fold(f64::MIN, f64::max);
+        // The least is looked for everywhere, in the box of a pose, too.
+        let all = if numbers.len() > 5 && shape.is_none() { &places } else { numbers };
+        let least = all.iter().copied().fold(f64::MAX, f64::min);
+        if most > 1.0 {
+            self.odd.push((row, Oddity::Above(most)));
+        }
+        if least < 0.0 {
+            self.odd.push((row, Oddity::Below(least)));
+        }
+    }
+}
+
+/// Returns how many keypoints a line of so many columns may hold.
+fn guess(columns: usize, shape: Option<[usize; 2]>) -> u32 {
+    shape.map_or(0, |[count, values]| (columns.saturating_sub(5) / values).min(count) as u32)
 }
 
 /// Returns the numbers of a line, or the column that is none.

@@ -5,6 +5,7 @@ mod bones;
 pub(super) mod card;
 pub(super) mod evaluation;
 mod figure;
+mod ledger;
 mod overlay;
 mod pictures;
 mod plots;
@@ -53,12 +54,13 @@ pub(super) fn page(
             p .brand { "labelvet audit" }
             h1 { (shortened(&name, 60)) }
             (verdict::verdict(report, summary, &tallies))
-            nav { a href="#findings" { "Findings" } a href="#plots" { "Plots" } a href="#pairs" { "Sides" } a href="#rules" { "Rules" } a href="#unread" { "Unread" } a href="#settings" { "Settings" } }
+            nav { @if report.audit.ledger.is_some() { a href="#ledger" { "Training" } " " } a href="#findings" { "Findings" } a href="#plots" { "Plots" } a href="#pairs" { "Sides" } a href="#rules" { "Rules" } a href="#unread" { "Unread" } a href="#settings" { "Settings" } }
         }
         main {
             @if !findings.is_empty() {
                 section #glance { h2 { "What was found" } (rules::glance(&tallies)) (sections::videos(findings)) }
             }
+            @if let Some(ledger) = &report.audit.ledger { (ledger::section(ledger)) }
             (list(report, &index, &tallies))
             (plots::plots(facts, &index, findings))
             (sections::pairs(&index))
