@@ -11,6 +11,7 @@ use crate::cli::dataset::DatasetOptions;
 use crate::cli::output::{OutDir, Replace, say};
 use crate::cli::{Common, mark, pass};
 use crate::dataset::{Dataset, Image};
+use crate::facts::Planes;
 use crate::formats::{self, ReadOptions};
 use crate::plant::{self, ErrorKind, Planted, Recipe, Scope};
 
@@ -47,7 +48,12 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     let dataset = options.read.read(&options.dataset, &pairs)?;
     let size = |image: &Image| formats::size_px(image.file.as_deref()?);
     let sizes: Vec<Option<[u32; 2]>> = dataset.images.par_iter().map(size).collect();
-    let scope = Scope { images: None, sizes_px: &sizes };
+    // Images are opened only for what needs to know where their edges are.
+    let edges = match recipe.needs_edges() {
+        true => Planes::default().edges(&dataset),
+        false => Vec::new(),
+    };
+    let scope = Scope { images: None, sizes_px: &sizes, edges: &edges };
     let planted = plant::plant_in(&dataset, &recipe, common.seed, &scope)?;
     let rewrite = formats::rewrite(&dataset, &planted.edits)?;
     let copied = formats::copy_dataset(&dataset, &rewrite, out.path())?;
