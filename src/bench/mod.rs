@@ -148,6 +148,3 @@ impl<'a> Bench<'a> {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;
