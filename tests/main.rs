@@ -2,6 +2,7 @@
 
 mod architecture;
 mod base;
+mod bench;
 mod browser;
 mod clean;
 mod cli;

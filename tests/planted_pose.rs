@@ -102,7 +102,7 @@ fn damage(dataset: &Dataset, kind: Plant, seed: u64) -> (Dataset, BTreeSet<usize
         .collect();
     let size = |image: &Image| formats::size_px(image.file.as_deref()?);
     let sizes: Vec<_> = dataset.images.iter().map(size).collect();
-    let scope = Scope { images: Some(&images), sizes_px: &sizes };
+    let scope = Scope { images: Some(&images), sizes_px: &sizes, ..Scope::default() };
     let planted = plant::plant_in(dataset, &kind.recipe(), seed, &scope).expect("planted");
     assert!(planted.short.is_empty());
     let damaged = planted.errors.iter().map(|error| error.instance as usize).collect();

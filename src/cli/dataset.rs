@@ -6,7 +6,9 @@ use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
 
 use crate::dataset::{Dataset, Image};
+use crate::facts::Planes;
 use crate::formats::{self, ReadOptions};
+use crate::plant::Recipe;
 
 /// How a dataset is read.
 #[derive(Debug, clap::Args)]
@@ -36,6 +38,15 @@ impl DatasetOptions {
 pub(super) fn sizes_px(dataset: &Dataset) -> Vec<Option<[u32; 2]>> {
     let size = |image: &Image| formats::size_px(image.file.as_deref()?);
     dataset.images.par_iter().map(size).collect()
+}
+
+/// Returns places on edges of a dataset's images, where a recipe needs them: images are opened for
+/// that only.
+pub(super) fn edges(dataset: &Dataset, recipe: &Recipe) -> Vec<Vec<[f32; 2]>> {
+    match recipe.needs_edges() {
+        true => Planes::default().edges(dataset),
+        false => Vec::new(),
+    }
 }
 
 /// Reads a copy of a dataset as its users will. `original` is the path that the dataset was read

@@ -33,6 +33,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Audit(commands::audit::Options),
+    Bench(commands::bench::Options),
     Clean(commands::clean::Options),
     Eval(commands::eval::Options),
     Rules(commands::rules::Options),
@@ -107,6 +108,7 @@ fn run(words: Vec<OsString>) -> ExitCode {
     let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let done = match &cli.command {
         Command::Audit(options) => commands::audit::run(options, &cli.common, &words),
+        Command::Bench(options) => commands::bench::run(options, &cli.common, &words),
         Command::Clean(options) => commands::clean::run(options, &cli.common, &words),
         Command::Eval(options) => commands::eval::run(options, &cli.common, &words),
         Command::Rules(options) => commands::rules::run(options, &cli.common),

@@ -7,11 +7,13 @@ mod cache;
 mod columns;
 mod frames;
 mod measure;
+mod planes;
 
 pub use cache::VERSION;
 pub use columns::{Column, Table};
 pub use frames::{FactsError, Frames};
 pub use measure::{KEYPOINT_WINDOW_HALF_PX, MeasureOptions, Pixels, measure};
+pub use planes::Planes;
 
 use crate::dataset::{Dataset, Image, Instance};
 pub use crate::pixels::{LocalFacts, PixelFacts};

@@ -4,6 +4,7 @@
 //! Everything but the colour test and the hash of the samples is measured on the
 //! brightness plane ([`Luma`]), which is made once per picture.
 
+mod edges;
 mod exposure;
 mod gradients;
 mod hash;
@@ -13,6 +14,7 @@ mod noise;
 mod sharpness;
 mod ycbcr;
 
+pub use edges::edges;
 pub use hash::{THUMBNAIL, thumbnail_detail};
 pub use local::{Window, local};
 pub use luma::Luma;

@@ -22,10 +22,12 @@ pub(super) struct Ground<'a> {
     /// Per image, the labelled one before it in its video.
     before: Vec<Option<u32>>,
     in_scope: BTreeSet<u32>,
+    /// Per image, places on strong edges; empty where they are not known.
+    edges: &'a [Vec<[f32; 2]>],
 }
 
 impl<'a> Ground<'a> {
-    pub(super) fn new(dataset: &'a Dataset, scope: &Scope<'_>) -> Result<Ground<'a>, PlantError> {
+    pub(super) fn new(dataset: &'a Dataset, scope: &Scope<'a>) -> Result<Ground<'a>, PlantError> {
         let instances = dataset.instances_by_image();
         let labelled: Vec<u32> = (0..dataset.images.len() as u32)
             .filter(|&image| {
@@ -60,6 +62,7 @@ impl<'a> Ground<'a> {
             before,
             in_scope: frames.iter().copied().collect(),
             frames,
+            edges: scope.edges,
         })
     }
 
@@ -72,6 +75,35 @@ impl<'a> Ground<'a> {
         let inside = |window: &&[u32]| window.iter().all(|frame| self.in_scope.contains(frame));
         let windows = self.videos.values().flat_map(|images| images.windows(length));
         windows.filter(inside).map(<[u32]>::to_vec).collect()
+    }
+
+    /// Returns the labelled frames of each video in which errors may be planted, in the order
+    /// of time; none where there is one video alone, which nothing can be compared with.
+    pub(super) fn whole_videos(&self) -> Vec<Vec<u32>> {
+        if self.videos.len() < 2 {
+            return Vec::new();
+        }
+        let inside = |images: &Vec<u32>| -> Vec<u32> {
+            images.iter().copied().filter(|image| self.in_scope.contains(image)).collect()
+        };
+        self.videos.values().map(inside).filter(|images| !images.is_empty()).collect()
+    }
+
+    /// Returns the labelled frames of the video of a frame, itself among them, in the order of
+    /// time; none of an image without a video.
+    pub(super) fn siblings(&self, image: u32) -> &[u32] {
+        let video = self.dataset.images[image as usize].video;
+        video.and_then(|video| self.videos.get(&video)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns places on strong edges of an image.
+    pub(super) fn edges(&self, image: u32) -> &[[f32; 2]] {
+        self.edges.get(image as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns how far an image reaches to the right and down, pixels.
+    pub(super) fn reach_px(&self, image: u32) -> [f64; 2] {
+        self.reach_px[image as usize]
     }
 
     /// Returns the labelled frame before a frame of the same video.

@@ -3,6 +3,10 @@
 //! `None` says that the frames cannot have the error as it was asked for; then others are
 //! tried.
 
+mod frames;
+mod points;
+mod whole;
+
 use std::collections::BTreeSet;
 use std::f64::consts::TAU;
 
@@ -55,6 +59,29 @@ pub(super) fn needs(plan: &ErrorPlan) -> String {
         }
         (ErrorKind::Missing, _) => "keypoints beyond those that go".into(),
         (ErrorKind::Shift, _) => format!("room inside the image to be moved by {far}"),
+        (ErrorKind::SideSwap, _) => format!("two left-right pairs, {far} apart"),
+        (ErrorKind::Chimera, _) => {
+            format!("three keypoints, and another individual or frame in which they are {far} away")
+        }
+        (ErrorKind::Neighbour, _) => {
+            format!("a keypoint that is not of the other side, {far} away")
+        }
+        (ErrorKind::EdgeMiss, _) => {
+            format!("a strong edge of the image {far} away and clear of other keypoints")
+        }
+        (ErrorKind::LimbJitter, _) => {
+            format!("another keypoint, and a place {far} away inside the image")
+        }
+        (ErrorKind::Parked, _) => format!("an edge or corner of the image {far} away"),
+        (ErrorKind::OffByOne, _) => {
+            format!("a labelled frame before each in its video, in which the animal was {far} away")
+        }
+        (ErrorKind::AnnotatorOffset, _) => {
+            "one of two videos at least, with room inside the image".into()
+        }
+        (ErrorKind::Transposed | ErrorKind::Scaled, _) => {
+            format!("labels that stay inside the image and are then {far} away")
+        }
     };
     words + &run
 }
@@ -66,8 +93,15 @@ pub(super) fn hit(
     frames: &[u32],
     random: &mut SplitMix64,
 ) -> Option<Vec<Move>> {
-    if plan.kind == ErrorKind::CarryOver {
-        return carry_over(ground, plan, frames);
+    match plan.kind {
+        ErrorKind::CarryOver => return frames::carry_over(ground, plan, frames),
+        ErrorKind::OffByOne => return frames::off_by_one(ground, plan, frames),
+        ErrorKind::Transposed => return frames::transposed(ground, plan, frames),
+        ErrorKind::Scaled => return frames::scaled(ground, plan, frames, random),
+        ErrorKind::AnnotatorOffset => {
+            return frames::annotator_offset(ground, plan, frames, random);
+        }
+        _ => {}
     }
     let mut first: Vec<u32> = ground.poses(frames[0]).collect();
     random.shuffle(&mut first);
@@ -83,7 +117,21 @@ pub(super) fn hit(
             (ErrorKind::Inversion, _) => hit.inversion(),
             (ErrorKind::Missing, _) => hit.missing(),
             (ErrorKind::Shift, _) => hit.shift(),
-            (ErrorKind::CarryOver, _) => None,
+            (ErrorKind::SideSwap, _) => hit.side_swap(),
+            (ErrorKind::Chimera, _) => hit.chimera(frames),
+            (ErrorKind::Neighbour, _) => hit.neighbour(),
+            (ErrorKind::EdgeMiss, _) => hit.edge_miss(),
+            (ErrorKind::LimbJitter, _) => hit.limb_jitter(),
+            (ErrorKind::Parked, _) => hit.parked(),
+            // Done above: these hit frames, not instances.
+            (
+                ErrorKind::CarryOver
+                | ErrorKind::OffByOne
+                | ErrorKind::Transposed
+                | ErrorKind::Scaled
+                | ErrorKind::AnnotatorOffset,
+                _,
+            ) => None,
         }
     })
 }
@@ -97,6 +145,14 @@ fn follow(ground: &Ground<'_>, instance: u32, frames: &[u32]) -> Option<Vec<u32>
 fn is_strong(ground: &Ground<'_>, plan: &ErrorPlan, distance_px: f64) -> bool {
     let [least, most] = plan.strength.map(|strength| strength * ground.body_px);
     distance_px > 0.0 && distance_px >= least && distance_px <= most + ROUNDING_PX
+}
+
+/// Draws a displacement in pixels: any direction, any distance within the strength.
+fn displacement(ground: &Ground<'_>, plan: &ErrorPlan, random: &mut SplitMix64) -> [f64; 2] {
+    let [least, most] = plan.strength;
+    let length = random.uniform(least, most) * ground.body_px;
+    let (sin, cos) = (random.unit() * TAU).sin_cos();
+    [length * cos, length * sin]
 }
 
 /// An individual in a run of frames, which is to be hit.
@@ -195,25 +251,34 @@ impl Hit<'_, '_> {
     /// A′ = A + (N(0, sd), N(0, sd)), drawn anew for each frame and keypoint.
     fn jitter(&mut self) -> Option<Vec<Move>> {
         let sd = self.plan.sd.unwrap_or_default() * self.ground.body_px;
+        self.scattered(|hit, _, _| Some([sd * hit.random.normal(), sd * hit.random.normal()]))
+    }
+
+    /// Moves as many keypoints as asked for, each in every frame by a displacement of its own
+    /// that is drawn until it fits.
+    fn scattered(
+        &mut self,
+        draw: impl Fn(&mut Self, u32, u16) -> Option<[f64; 2]>,
+    ) -> Option<Vec<Move>> {
         let mut kinds = self.kinds();
         self.random.shuffle(&mut kinds);
-        let mut jittered = Vec::new();
+        let mut scattered = Vec::new();
         for kind in kinds {
-            if self.plan.points == Points::Count(jittered.len()) {
+            if self.plan.points == Points::Count(scattered.len()) {
                 break;
             }
             let mut moves = Vec::new();
             for member in self.members.clone() {
                 moves.extend((0..TRIES).find_map(|_| {
-                    let by = [sd * self.random.normal(), sd * self.random.normal()];
+                    let by = draw(self, member, kind)?;
                     self.displaced(member, kind, by)
                 }));
             }
             if moves.len() == self.members.len() {
-                jittered.push(moves);
+                scattered.push(moves);
             }
         }
-        Some(self.take(jittered)?.into_iter().flatten().collect())
+        Some(self.take(scattered)?.into_iter().flatten().collect())
     }
 
     /// A′ = B, where B stays and is not the other side of A.
@@ -316,12 +381,9 @@ impl Hit<'_, '_> {
         })
     }
 
-    /// Draws a displacement in pixels: any direction, any distance within the strength.
+    /// Draws a displacement as [`displacement`] does.
     fn displacement(&mut self) -> [f64; 2] {
-        let [least, most] = self.plan.strength;
-        let length = self.random.uniform(least, most) * self.ground.body_px;
-        let (sin, cos) = (self.random.unit() * TAU).sin_cos();
-        [length * cos, length * sin]
+        displacement(self.ground, self.plan, self.random)
     }
 
     /// Returns a keypoint moved, where that is inside the image and strong enough.
@@ -349,31 +411,4 @@ impl Hit<'_, '_> {
             })
         })
     }
-}
-
-/// The labels of the frame before the run, for every individual that both have.
-fn carry_over(ground: &Ground<'_>, plan: &ErrorPlan, frames: &[u32]) -> Option<Vec<Move>> {
-    let source = ground.before(frames[0])?;
-    let with = &ground.dataset.images[source as usize].path;
-    let mut moves = Vec::new();
-    for &frame in frames {
-        let mut furthest = 0.0_f64;
-        for instance in ground.poses(frame) {
-            let Some(old) = ground.counterpart(instance, source) else { continue };
-            let kinds: BTreeSet<u16> = ground.kinds(instance).chain(ground.kinds(old)).collect();
-            for kind in kinds {
-                let (before, after) = (ground.place(instance, kind), ground.place(old, kind));
-                if before != after {
-                    let with = Some(with.clone());
-                    moves.push(Move { instance, kind, after, with });
-                }
-                let moved = before.zip(after).map(|(before, after)| distance(before, after));
-                furthest = furthest.max(moved.unwrap_or_default());
-            }
-        }
-        if !is_strong(ground, plan, furthest) {
-            return None;
-        }
-    }
-    Some(moves)
 }

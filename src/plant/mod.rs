@@ -96,6 +96,9 @@ pub struct Scope<'a> {
     /// Width and height of each image in pixels, or nothing. Where a size is neither here nor
     /// declared, the labels of the same video tell how far the image reaches at least.
     pub sizes_px: &'a [Option<[u32; 2]>],
+    /// Places on strong edges of each image, pixels, which [`ErrorKind::EdgeMiss`] needs: this
+    /// module opens no image. Empty where they are not known.
+    pub edges: &'a [Vec<[f32; 2]>],
 }
 
 /// Says why errors cannot be planted.
@@ -128,6 +131,14 @@ pub enum PlantError {
         row: usize,
         /// The keypoints that exist.
         known: Vec<String>,
+    },
+    /// Points are to be put on edges of images, and none are known.
+    #[error(
+        "error {row}: an edge_miss needs the edges of the images, and no image was opened here"
+    )]
+    NoEdges {
+        /// Which `[[error]]`, counted from 1.
+        row: usize,
     },
     /// No frame can have an error as it was asked for.
     #[error("error {row} ({kind}): no free labelled frame fits; needed is {needs}")]
@@ -166,7 +177,7 @@ pub fn plant_in(
     let mut taken = BTreeSet::new();
     for (at, plan) in recipe.errors.iter().enumerate() {
         let row = at + 1;
-        check(dataset, row, plan)?;
+        check(dataset, row, plan, scope)?;
         let random = SplitMix64::keyed("plant", seed, &[row as u64]);
         let (wanted, found) = sow(&ground, plan, random, &mut taken);
         if found.is_empty() {
@@ -197,7 +208,12 @@ pub fn plant_in(
 }
 
 /// Checks what an entry names against the skeletons.
-fn check(dataset: &Dataset, row: usize, plan: &ErrorPlan) -> Result<(), PlantError> {
+fn check(
+    dataset: &Dataset,
+    row: usize,
+    plan: &ErrorPlan,
+    scope: &Scope<'_>,
+) -> Result<(), PlantError> {
     let known = || {
         let names = dataset.skeletons.iter().flat_map(|skeleton| skeleton.keypoints.clone());
         names.collect::<Vec<String>>()
@@ -207,9 +223,12 @@ fn check(dataset: &Dataset, row: usize, plan: &ErrorPlan) -> Result<(), PlantErr
             return Err(PlantError::NoSuchKeypoint { row, name: name.clone(), known: known() });
         }
     }
-    let sides = plan.kind == ErrorKind::Swap && plan.between == Between::Sides;
+    let sides = plan.kind.needs_pairs(plan.between);
     if sides && dataset.skeletons.iter().all(|skeleton| skeleton.pairs.is_empty()) {
         return Err(PlantError::NoPairs { row, known: known() });
+    }
+    if plan.kind == ErrorKind::EdgeMiss && scope.edges.iter().all(Vec::is_empty) {
+        return Err(PlantError::NoEdges { row });
     }
     Ok(())
 }
@@ -231,17 +250,22 @@ fn sow(
     // Who asks for errors gets one at least.
     let runs =
         (plan.rate * ground.frames.len() as f64 / plan.runs as f64).round().max(1.0) as usize;
-    let mut windows = ground.windows(plan.runs);
+    let wanted = runs * plan.runs;
+    let mut windows = match plan.kind {
+        ErrorKind::AnnotatorOffset => ground.whole_videos(),
+        _ => ground.windows(plan.runs),
+    };
     random.shuffle(&mut windows);
-    let mut found = Vec::new();
+    let mut found: Vec<Sown> = Vec::new();
+    let mut frames = 0;
     for window in windows {
-        if found.len() == runs {
+        if frames >= wanted {
             break;
         }
-        // The frame whose labels are carried over keeps its own.
-        let source = match plan.kind {
-            ErrorKind::CarryOver => ground.before(window[0]),
-            _ => None,
+        // The frame whose labels are copied keeps its own.
+        let source = match plan.kind.copies_before() {
+            true => ground.before(window[0]),
+            false => None,
         };
         let mut stream = random.fork();
         if window.iter().chain(&source).any(|frame| taken.contains(frame)) {
@@ -249,10 +273,11 @@ fn sow(
         }
         if let Some(moves) = hit::hit(ground, plan, &window, &mut stream) {
             taken.extend(window.iter().chain(&source));
+            frames += window.len();
             found.push(Sown { frames: window.len(), moves });
         }
     }
-    (runs * plan.runs, found)
+    (wanted, found)
 }
 
 /// Gathers moves by instance.
@@ -304,5 +329,7 @@ fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
     (a[0] - b[0]).hypot(a[1] - b[1])
 }
 
+#[cfg(test)]
+mod realistic_tests;
 #[cfg(test)]
 mod tests;

@@ -32,11 +32,31 @@ pub enum ErrorKind {
     Missing,
     /// A whole instance displaced.
     Shift,
+    /// All left-right pairs of an instance exchanged at once.
+    SideSwap,
+    /// Part of the keypoints of one individual or frame, and the rest of another.
+    Chimera,
+    /// A keypoint near the place of the nearest other keypoint of the same individual.
+    Neighbour,
+    /// A keypoint on a strong edge of the image that is not its own.
+    EdgeMiss,
+    /// A keypoint moved along the limb that it belongs to, seldom far.
+    LimbJitter,
+    /// A keypoint put aside at an edge or corner of the image.
+    Parked,
+    /// A run of frames whose labels are each those of the frame before.
+    OffByOne,
+    /// All labels of a video displaced alike, as by one annotator with a habit.
+    AnnotatorOffset,
+    /// x and y of a frame exchanged.
+    Transposed,
+    /// All labels of a frame scaled, as if they had been made on another size of the image.
+    Scaled,
 }
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [ErrorKind; 7] = [
+    pub const ALL: [ErrorKind; 17] = [
         ErrorKind::Swap,
         ErrorKind::Miss,
         ErrorKind::Jitter,
@@ -44,6 +64,16 @@ impl ErrorKind {
         ErrorKind::CarryOver,
         ErrorKind::Missing,
         ErrorKind::Shift,
+        ErrorKind::SideSwap,
+        ErrorKind::Chimera,
+        ErrorKind::Neighbour,
+        ErrorKind::EdgeMiss,
+        ErrorKind::LimbJitter,
+        ErrorKind::Parked,
+        ErrorKind::OffByOne,
+        ErrorKind::AnnotatorOffset,
+        ErrorKind::Transposed,
+        ErrorKind::Scaled,
     ];
 
     /// Returns the word that files use.
@@ -56,12 +86,42 @@ impl ErrorKind {
             ErrorKind::CarryOver => "carry_over",
             ErrorKind::Missing => "missing",
             ErrorKind::Shift => "shift",
+            ErrorKind::SideSwap => "side_swap",
+            ErrorKind::Chimera => "chimera",
+            ErrorKind::Neighbour => "neighbour",
+            ErrorKind::EdgeMiss => "edge_miss",
+            ErrorKind::LimbJitter => "limb_jitter",
+            ErrorKind::Parked => "parked",
+            ErrorKind::OffByOne => "off_by_one",
+            ErrorKind::AnnotatorOffset => "annotator_offset",
+            ErrorKind::Transposed => "transposed",
+            ErrorKind::Scaled => "scaled",
         }
     }
 
     /// Returns whether it hits an instance as a whole, so that no keypoint is chosen.
     pub fn is_whole(self) -> bool {
-        matches!(self, ErrorKind::CarryOver | ErrorKind::Shift)
+        matches!(
+            self,
+            ErrorKind::CarryOver
+                | ErrorKind::Shift
+                | ErrorKind::SideSwap
+                | ErrorKind::Chimera
+                | ErrorKind::OffByOne
+                | ErrorKind::Transposed
+                | ErrorKind::Scaled
+        )
+    }
+
+    /// Returns whether it copies labels from the labelled frame before a run, which then keeps
+    /// its own.
+    pub(super) fn copies_before(self) -> bool {
+        matches!(self, ErrorKind::CarryOver | ErrorKind::OffByOne)
+    }
+
+    /// Returns whether left-right pairs are needed, given between what a swap exchanges.
+    pub(super) fn needs_pairs(self, between: Between) -> bool {
+        self == ErrorKind::SideSwap || self == ErrorKind::Swap && between == Between::Sides
     }
 }
 
@@ -131,12 +191,16 @@ pub struct ErrorPlan {
     pub runs: usize,
     /// Between what a swap exchanges.
     pub between: Between,
-    /// Standard deviation of a jitter along each axis, body lengths.
+    /// Standard deviation of a jitter along each axis, of a limb jitter's core along the limb,
+    /// and of what lies on a neighbour around that; body lengths.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sd: Option<f64>,
     /// What a miss keeps away from other keypoints, body lengths.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clear: Option<f64>,
+    /// Least and greatest factor, above 1, by which a frame is scaled up or down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub factor: Option<[f64; 2]>,
 }
 
 /// The errors that are to be planted, in the order in which frames are drawn for them.
@@ -194,6 +258,7 @@ struct Entry {
     between: Option<Between>,
     sd: Option<f64>,
     clear: Option<f64>,
+    factor: Option<[f64; 2]>,
 }
 
 #[derive(Deserialize)]
@@ -203,6 +268,8 @@ struct Defaults {
     points: Points,
     sd: Option<f64>,
     clear: Option<f64>,
+    factor: Option<[f64; 2]>,
+    runs: Option<usize>,
 }
 
 impl Recipe {
@@ -226,10 +293,11 @@ impl Recipe {
                 strength: entry.strength.unwrap_or(defaults.strength),
                 points: entry.points.unwrap_or(defaults.points),
                 keypoints: entry.keypoints,
-                runs: entry.runs.unwrap_or(1),
+                runs: entry.runs.or(defaults.runs).unwrap_or(1),
                 between: entry.between.unwrap_or_default(),
                 sd: defaults.sd.map(|sd| entry.sd.unwrap_or(sd)),
                 clear: defaults.clear.map(|clear| entry.clear.unwrap_or(clear)),
+                factor: defaults.factor.map(|factor| entry.factor.unwrap_or(factor)),
             });
         }
         if errors.is_empty() {
@@ -243,22 +311,39 @@ impl Recipe {
         Ok(Recipe { errors })
     }
 
+    /// Returns whether strong edges of the images have to be known, see
+    /// [`Scope::edges`](super::Scope::edges).
+    pub fn needs_edges(&self) -> bool {
+        self.errors.iter().any(|error| error.kind == ErrorKind::EdgeMiss)
+    }
+
     /// Returns the text of the recipe where none is given: swaps and misses, 5 % each.
     pub fn default_text() -> &'static str {
         RECIPE
     }
 }
 
+/// Returns names as a list of words.
+fn names(kinds: &[ErrorKind]) -> String {
+    kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ")
+}
+
 /// Says what of an entry makes no sense.
 fn check(entry: &Entry) -> Result<(), String> {
     let kind = entry.kind;
-    let only = |given: bool, name: &str, whose: ErrorKind| match given && kind != whose {
-        true => Err(format!("`{name}` belongs to a {whose}, not to a {kind}")),
+    let only = |given: bool, name: &str, whose: &[ErrorKind]| match given && !whose.contains(&kind)
+    {
+        true => Err(format!("`{name}` belongs to {}, not to {kind}", names(whose))),
         false => Ok(()),
     };
-    only(entry.between.is_some(), "between", ErrorKind::Swap)?;
-    only(entry.sd.is_some(), "sd", ErrorKind::Jitter)?;
-    only(entry.clear.is_some(), "clear", ErrorKind::Miss)?;
+    only(entry.between.is_some(), "between", &[ErrorKind::Swap])?;
+    let scattered = [ErrorKind::Jitter, ErrorKind::LimbJitter, ErrorKind::Neighbour];
+    only(entry.sd.is_some(), "sd", &scattered)?;
+    only(entry.clear.is_some(), "clear", &[ErrorKind::Miss, ErrorKind::EdgeMiss])?;
+    only(entry.factor.is_some(), "factor", &[ErrorKind::Scaled])?;
+    if kind == ErrorKind::AnnotatorOffset && entry.runs.is_some() {
+        return Err(format!("a {kind} hits whole videos; leave out `runs`"));
+    }
     if !(entry.rate > 0.0 && entry.rate <= 1.0) {
         return Err(format!("`rate` is above 0 and at most 1, not {}", entry.rate));
     }
@@ -271,7 +356,8 @@ fn check(entry: &Entry) -> Result<(), String> {
                 "`strength` is [least, greatest] in body lengths, from 0, not [{least}, {most}]"
             ));
         }
-        if !most.is_finite() && matches!(kind, ErrorKind::Miss | ErrorKind::Shift) {
+        let drawn = [ErrorKind::Miss, ErrorKind::Shift, ErrorKind::AnnotatorOffset];
+        if !most.is_finite() && drawn.contains(&kind) {
             return Err(format!("the greatest `strength` of a {kind} is a number"));
         }
     }
@@ -281,6 +367,11 @@ fn check(entry: &Entry) -> Result<(), String> {
         if value.is_some_and(|value| !fits(value)) {
             return Err(format!("`{name}` is a length in body lengths, not {value:?}"));
         }
+    }
+    if let Some([least, most]) = entry.factor
+        && !(least > 1.0 && most >= least && most.is_finite())
+    {
+        return Err(format!("`factor` is [least, greatest] above 1, not [{least}, {most}]"));
     }
     if entry.runs == Some(0) {
         return Err("`runs` is a number of frames from 1".into());
@@ -310,10 +401,14 @@ mod tests {
             let text = format!("[[error]]\nkind = \"{kind}\"\nrate = 0.1\n");
             let recipe = Recipe::parse(&text).expect("a recipe");
             let [plan] = &recipe.errors[..] else { panic!("one error") };
-            assert_eq!((plan.kind, plan.runs), (kind, 1));
+            let runs = if kind == ErrorKind::OffByOne { 3 } else { 1 };
+            assert_eq!((plan.kind, plan.runs), (kind, runs));
             assert!(plan.strength[0] < plan.strength[1]);
-            assert_eq!(plan.sd.is_some(), kind == ErrorKind::Jitter);
-            assert_eq!(plan.clear.is_some(), kind == ErrorKind::Miss);
+            let scattered = [ErrorKind::Jitter, ErrorKind::LimbJitter, ErrorKind::Neighbour];
+            assert_eq!(plan.sd.is_some(), scattered.contains(&kind));
+            let clear = [ErrorKind::Miss, ErrorKind::EdgeMiss];
+            assert_eq!(plan.clear.is_some(), clear.contains(&kind));
+            assert_eq!(plan.factor.is_some(), kind == ErrorKind::Scaled);
         }
         let default = Recipe::parse(Recipe::default_text()).expect("a recipe");
         let rates: Vec<_> = default.errors.iter().map(|plan| (plan.kind, plan.rate)).collect();
@@ -343,12 +438,16 @@ mod tests {
         assert!(one("rate = 0.1\nstrength = [-1, 1]").contains("from 0"));
         assert!(one("rate = 0.1\npoints = 0").contains("from 1"));
         assert!(one("rate = 0.1\nruns = 0").contains("`runs`"));
-        assert!(one("rate = 0.1\nsd = 0.1").contains("belongs to a jitter"));
+        assert!(one("rate = 0.1\nsd = 0.1").contains("belongs to jitter"));
         assert!(one("rate = 0.1\nkeypoints = []").contains("one at least"));
         assert!(one("rate = 0.1\nsize = 3").contains("unknown field `size`"));
         assert!(message("[[error]]\nkind = \"smear\"\nrate = 0.1\n").contains("smear"));
         let shift = "[[error]]\nkind = \"shift\"\nrate = 0.1\npoints = 2\n";
         assert!(message(shift).contains("whole instance"));
+        let offset = "[[error]]\nkind = \"annotator_offset\"\nrate = 0.1\nruns = 2\n";
+        assert!(message(offset).contains("whole videos"));
+        let scaled = "[[error]]\nkind = \"scaled\"\nrate = 0.1\nfactor = [0.5, 2]\n";
+        assert!(message(scaled).contains("above 1"));
         let two = "[[error]]\nkind = \"miss\"\nrate = 0.6\n";
         assert!(message(&two.repeat(2)).contains("1.2"));
     }

@@ -6,10 +6,10 @@ use crate::dataset::{Image, Instance, InstanceName, Keypoint, Skeleton, Visibili
 const NAMES: [&str; 5] = ["nose", "left_ear", "right_ear", "centre", "tail_base"];
 /// A mouse that looks to the right, around its centre, pixels.
 const BODY: [[f64; 2]; 5] = [[40.0, 0.0], [28.0, -12.0], [28.0, 12.0], [0.0, 0.0], [-35.0, 0.0]];
-const SIZE: [u32; 2] = [400, 300];
+pub(super) const SIZE: [u32; 2] = [400, 300];
 
 /// Two videos of so many labelled frames, `mice` named mice in each. The mice move.
-fn dataset(frames: u64, mice: u32) -> Dataset {
+pub(super) fn dataset(frames: u64, mice: u32) -> Dataset {
     let skeleton = Skeleton {
         keypoints: NAMES.map(String::from).to_vec(),
         pairs: vec![[1, 2]],
@@ -64,16 +64,37 @@ fn recipe(text: &str) -> Recipe {
     Recipe::parse(text).expect("a recipe")
 }
 
-fn one(kind: ErrorKind, rest: &str) -> Recipe {
+pub(super) fn one(kind: ErrorKind, rest: &str) -> Recipe {
     recipe(&format!("[[error]]\nkind = \"{kind}\"\n{rest}\n"))
 }
 
-fn planted(dataset: &Dataset, recipe: &Recipe, seed: u64) -> Planted {
-    plant(dataset, recipe, seed).expect("planted")
+/// Plants with edges of the images on every tenth pixel.
+pub(super) fn planted(dataset: &Dataset, recipe: &Recipe, seed: u64) -> Planted {
+    let places = (0..SIZE[0] / 10).flat_map(|x| (0..SIZE[1] / 10).map(move |y| [x, y]));
+    let places: Vec<[f32; 2]> = places.map(|place| place.map(|at| at as f32 * 10.0)).collect();
+    let edges = vec![places; dataset.images.len()];
+    let scope = Scope { edges: &edges, ..Scope::default() };
+    plant_in(dataset, recipe, seed, &scope).expect("planted")
+}
+
+/// As [`dataset`], with two left-right pairs.
+pub(super) fn two_pairs(frames: u64, mice: u32) -> Dataset {
+    let mut dataset = dataset(frames, mice);
+    dataset.skeletons[0].pairs.push([0, 4]);
+    dataset
+}
+
+/// Frames that are hit where 5 % of two videos of 100 frames are asked for.
+fn expected(kind: ErrorKind) -> usize {
+    match kind {
+        ErrorKind::OffByOne => 9,
+        ErrorKind::AnnotatorOffset => 100,
+        _ => 10,
+    }
 }
 
 /// Holds that edits and list say the same, and that nothing else changed.
-fn assert_consistent(dataset: &Dataset, planted: &Planted) {
+pub(super) fn assert_consistent(dataset: &Dataset, planted: &Planted) {
     let after = dataset.edited(&planted.edits);
     let mut listed: BTreeMap<(u32, u16), &PlantedPoint> = BTreeMap::new();
     for error in &planted.errors {
@@ -107,19 +128,19 @@ fn assert_consistent(dataset: &Dataset, planted: &Planted) {
     }
 }
 
-fn frames(planted: &Planted) -> BTreeSet<u32> {
+pub(super) fn frames(planted: &Planted) -> BTreeSet<u32> {
     planted.errors.iter().map(|error| error.image).collect()
 }
 
 #[test]
 fn every_kind_is_planted_as_often_as_asked_for() {
-    let dataset = dataset(100, 1);
+    let dataset = two_pairs(100, 1);
     let body = dataset.body_length().expect("a length");
     for kind in ErrorKind::ALL {
         let recipe = one(kind, "rate = 0.05");
         let planted = planted(&dataset, &recipe, 3);
         assert_consistent(&dataset, &planted);
-        assert_eq!(frames(&planted).len(), 10, "{kind}: 5 % of 200");
+        assert_eq!(frames(&planted).len(), expected(kind), "{kind}");
         assert!(planted.short.is_empty());
         let [least, most] = recipe.errors[0].strength;
         for error in &planted.errors {
@@ -224,8 +245,9 @@ fn labels_are_carried_over_from_an_undamaged_frame() {
 
 #[test]
 fn a_run_hits_consecutive_frames_alike() {
-    let dataset = dataset(100, 2);
-    for kind in ErrorKind::ALL {
+    let dataset = two_pairs(100, 2);
+    let in_runs = |kind: &ErrorKind| *kind != ErrorKind::AnnotatorOffset;
+    for kind in ErrorKind::ALL.into_iter().filter(in_runs) {
         let planted = planted(&dataset, &one(kind, "rate = 0.1\nruns = 5"), 4);
         assert_consistent(&dataset, &planted);
         assert_eq!(frames(&planted).len(), 20, "{kind}");
@@ -241,10 +263,21 @@ fn a_run_hits_consecutive_frames_alike() {
             let videos: BTreeSet<_> =
                 images.iter().map(|&image| dataset.images[image as usize].video).collect();
             assert_eq!(videos.len(), 1);
-            if kind == ErrorKind::CarryOver {
-                let sources: BTreeSet<_> =
-                    run.iter().flat_map(|error| &error.points).map(|p| &p.with).collect();
-                assert_eq!(sources.len(), 1, "all have the labels of one frame");
+            let sources: BTreeSet<_> =
+                run.iter().flat_map(|error| &error.points).map(|p| &p.with).collect();
+            match kind {
+                ErrorKind::CarryOver => assert_eq!(sources.len(), 1, "the labels of one frame"),
+                ErrorKind::OffByOne => assert_eq!(sources.len(), 5, "each of the frame before"),
+                _ => {}
+            }
+            if matches!(
+                kind,
+                ErrorKind::CarryOver
+                    | ErrorKind::OffByOne
+                    | ErrorKind::Transposed
+                    | ErrorKind::Scaled
+            ) {
+                assert_eq!(run.len(), 10, "{kind}: every mouse of the frames");
                 continue;
             }
             let names: BTreeSet<&str> = run.iter().map(|error| error.name.as_str()).collect();
@@ -259,15 +292,16 @@ fn a_run_hits_consecutive_frames_alike() {
 
 #[test]
 fn frames_have_one_error_at_most_and_the_seed_decides() {
-    let dataset = dataset(100, 1);
+    let dataset = two_pairs(100, 1);
     let text: String = (ErrorKind::ALL.iter())
-        .map(|kind| format!("[[error]]\nkind = \"{kind}\"\nrate = 0.1\n"))
+        .filter(|kind| **kind != ErrorKind::AnnotatorOffset)
+        .map(|kind| format!("[[error]]\nkind = \"{kind}\"\nrate = 0.03\n"))
         .collect();
     let recipe = recipe(&text);
     let first = planted(&dataset, &recipe, 7);
     assert_consistent(&dataset, &first);
-    assert_eq!(first.errors.len(), 140);
-    assert_eq!(frames(&first).len(), 140, "one mouse, so one error per frame");
+    assert_eq!(first.errors.len(), 96);
+    assert_eq!(frames(&first).len(), 96, "one mouse, so one error per frame");
     assert_eq!(planted(&dataset, &recipe, 7), first);
     assert_ne!(planted(&dataset, &recipe, 8).errors, first.errors);
 }
@@ -329,11 +363,18 @@ fn what_cannot_be_planted_is_said() {
     assert!(unknown.contains("`paw`") && unknown.contains("tail_base"), "{unknown}");
     let between = one(ErrorKind::Swap, "rate = 0.1\nbetween = \"individuals\"");
     assert!(message(&data, &between).contains("two individuals"), "one mouse per image");
+    let edge = message(&data, &one(ErrorKind::EdgeMiss, "rate = 0.1"));
+    assert!(edge.contains("no image was opened"), "{edge}");
+    let sides = message(&data, &one(ErrorKind::SideSwap, "rate = 0.1"));
+    assert!(sides.contains("two left-right pairs"), "one pair is a swap: {sides}");
     let far = message(&data, &one(ErrorKind::Miss, "rate = 0.1\nstrength = [50, 60]"));
     assert!(far.contains("50 to 60 body lengths"), "{far}");
     data.skeletons[0].pairs.clear();
     let swap = message(&data, &one(ErrorKind::Swap, "rate = 0.1"));
     assert!(swap.contains("no left-right pairs") && swap.contains("labelvet.toml"), "{swap}");
+    data.images.iter_mut().for_each(|image| image.video = Some(0));
+    let offset = message(&data, &one(ErrorKind::AnnotatorOffset, "rate = 0.1"));
+    assert!(offset.contains("two videos"), "{offset}");
     data.images.iter_mut().for_each(|image| image.video = None);
     let carry = message(&data, &one(ErrorKind::CarryOver, "rate = 0.1"));
     assert!(carry.contains("frame before it"), "{carry}");

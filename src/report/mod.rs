@@ -1,6 +1,7 @@
 //! What is written: one file per output. Takes facts and an audit, an evaluation or a study, gives
 //! the files of its folder; never changes either.
 
+mod bench;
 mod evaluation;
 mod html;
 mod json;
@@ -20,6 +21,7 @@ use crate::audit::{Audit, Config, Rule};
 use crate::eval::PredictionsError;
 use crate::facts::{Facts, FactsError, Table};
 
+pub use bench::{BenchReport, bench_text, write_bench};
 pub use evaluation::{EvalReport, write_eval};
 pub use study::{StudyReport, suspect_labels, write_study};
 

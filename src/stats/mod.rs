@@ -1,5 +1,6 @@
 //! Statistics and random numbers that several modules share.
 
+pub mod clustered;
 pub mod distribution;
 pub mod interval;
 pub mod permutation;

@@ -1,6 +1,7 @@
 //! One file per command: its arguments with their help, and one `run`.
 
 pub(super) mod audit;
+pub(super) mod bench;
 pub(super) mod clean;
 pub(super) mod eval;
 pub(super) mod explain;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cli::dataset::{DatasetOptions, read_copy, sizes_px};
+use crate::cli::dataset::{DatasetOptions, edges, read_copy, sizes_px};
 use crate::cli::output::{OutDir, Replace, say};
 use crate::cli::{Common, mark, pass};
 use crate::dataset::Dataset;
@@ -44,8 +44,8 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     let out = OutDir::new(&options.out, if options.force { Replace::Own } else { Replace::Never })?;
     let pairs = pass::pairs(common, &options.dataset)?;
     let dataset = options.read.read(&options.dataset, &pairs)?;
-    let sizes = sizes_px(&dataset);
-    let scope = Scope { images: None, sizes_px: &sizes };
+    let (sizes, edges) = (sizes_px(&dataset), edges(&dataset, &recipe));
+    let scope = Scope { images: None, sizes_px: &sizes, edges: &edges };
     let planted = plant::plant_in(&dataset, &recipe, common.seed, &scope)?;
     let rewrite = formats::rewrite(&dataset, &planted.edits)?;
     let copied = formats::copy_dataset(&dataset, &rewrite, out.path())?;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
 
 use super::super::commands::study::Options;
-use super::super::dataset::sizes_px;
+use super::super::dataset::{edges, sizes_px};
 use super::super::{Common, progress, settings};
 use crate::audit::{self, Rule};
 use crate::clean::Policy;
@@ -70,7 +70,8 @@ impl Subject {
                 let recipe =
                     Recipe::parse(&text).with_context(|| format!("failed to read {path}"))?;
                 // As `labelvet plant` does, so that one seed gives the same errors.
-                let scope = Scope { images: None, sizes_px: &sizes_px(&original) };
+                let (sizes, edges) = (sizes_px(&original), edges(&original, &recipe));
+                let scope = Scope { images: None, sizes_px: &sizes, edges: &edges };
                 let planted = plant::plant_in(&original, &recipe, common.seed, &scope)?;
                 let list = plant::list(&original, &recipe, common.seed, &planted)?;
                 (original.edited(&planted.edits), Some((text, list)))

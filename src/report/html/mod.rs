@@ -1,6 +1,7 @@
 //! `report.html` of an audit: one file that a biologist opens and looks at: what is wrong,
 //! how bad, and where. Fetches nothing; what it shows first needs no script.
 
+pub(super) mod bench;
 mod bones;
 pub(super) mod card;
 pub(super) mod evaluation;

@@ -21,7 +21,7 @@ use crate::study::outcome::Outcome;
 pub(super) use parts::{
     cleaning, effects, errors, luck, margins, rates, secondary, settings, splits,
 };
-pub(super) use tables::{Column, Table};
+pub(super) use tables::{Column, Table, escaped};
 pub(super) use text::Texts;
 pub(super) use words::{amount, contrast_words, figure, rule_title};
 

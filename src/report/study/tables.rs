@@ -22,7 +22,7 @@ pub(in crate::report) struct Column {
 
 impl Table {
     /// Makes a table without rows; heads that begin with `#` are those of numbers.
-    pub(super) fn new(heads: &[&str]) -> Table {
+    pub(in crate::report) fn new(heads: &[&str]) -> Table {
         let column = |head: &&str| match head.strip_prefix('#') {
             Some(name) => Column { name: name.to_owned(), is_number: true },
             None => Column { name: (*head).to_owned(), is_number: false },
@@ -31,7 +31,7 @@ impl Table {
     }
 
     /// Adds a row.
-    pub(super) fn push<const N: usize>(&mut self, row: [String; N]) {
+    pub(in crate::report) fn push<const N: usize>(&mut self, row: [String; N]) {
         self.rows.push(row.to_vec());
     }
 
@@ -51,7 +51,7 @@ impl Table {
     }
 
     /// Writes it as Markdown (GitHub's tables).
-    pub(super) fn markdown(&self) -> String {
+    pub(in crate::report) fn markdown(&self) -> String {
         let line = |cells: &mut dyn Iterator<Item = String>| {
             format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
         };
@@ -66,7 +66,7 @@ impl Table {
 }
 
 /// Returns words that Markdown shows as they are.
-pub(super) fn escaped(words: &str) -> String {
+pub(in crate::report) fn escaped(words: &str) -> String {
     let mut out = String::with_capacity(words.len());
     for c in visible(words).chars() {
         if matches!(c, '\\' | '|' | '*' | '_' | '`' | '<' | '[' | ']' | '#' | '~' | '&') {

@@ -136,7 +136,7 @@ fn next(texts: &Texts) -> Markup {
 }
 
 /// Writes a table; its width never moves the page.
-fn table(table: &Table) -> Markup {
+pub(in crate::report::html) fn table(table: &Table) -> Markup {
     let class = |column: &Column| column.is_number.then_some("n");
     html! {
         @if table.rows.is_empty() { p .note { "There is nothing to show." } }
