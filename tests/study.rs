@@ -125,9 +125,9 @@ fn a_study_leaves_runs_ramps_patches_and_a_verdict() {
     assert_eq!(runs.len(), 4 * 2 * 2);
     assert!(runs.iter().all(|run| run["error_px"].as_f64().is_some_and(|error| error > 0.0)));
     assert_eq!(found["ramps"].as_array().map(Vec::len), Some(2 * (4 + 2)));
-    // Both endpoints of both primary contrasts and of the two that compare with `dirty`.
+    // Error, spikes and margin of the three contrasts of labels, error and margin of optimisers.
     let contrasts = found["contrasts"].as_array().expect("contrasts");
-    assert_eq!(contrasts.len(), 8);
+    assert_eq!(contrasts.len(), 3 * 3 + 2);
     for contrast in contrasts {
         assert_eq!(contrast["p"], Value::Null, "two shuffles carry no test");
         assert_eq!(
