@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
 
+use super::{Common, progress};
 use crate::dataset::{Dataset, Image};
-use crate::facts::Planes;
+use crate::facts::{self, Facts, MeasureOptions, Pixels, Planes};
 use crate::formats::{self, ReadOptions};
 use crate::plant::Recipe;
 
@@ -38,6 +39,16 @@ impl DatasetOptions {
 pub(super) fn sizes_px(dataset: &Dataset) -> Vec<Option<[u32; 2]>> {
     let size = |image: &Image| formats::size_px(image.file.as_deref()?);
     dataset.images.par_iter().map(size).collect()
+}
+
+/// Measures a dataset's images, with a progress bar.
+pub(super) fn measured(dataset: Dataset, pixels: Pixels, common: &Common) -> Facts {
+    let bar = progress::bar("measuring images", dataset.images.len(), common.quiet);
+    let cache = common.cache_folder();
+    let options = MeasureOptions { pixels, cache, progress: Some(&|| bar.inc(1)) };
+    let facts = facts::measure(dataset, &options);
+    bar.finish_and_clear();
+    facts
 }
 
 /// Returns places on edges of a dataset's images, where a recipe needs them: images are opened for

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::dataset::DatasetOptions;
-use super::{Common, progress, settings};
+use super::dataset::{DatasetOptions, measured};
+use super::{Common, settings};
 use crate::audit::{self, Audit, Finding, Rule};
 use crate::dataset::fingerprint;
-use crate::facts::{self, Facts, MeasureOptions, Pixels};
+use crate::facts::{Facts, Pixels};
 use crate::relabel::Decisions;
 
 /// Where findings come from.
@@ -61,16 +61,8 @@ impl FindingsOptions {
         let known = self.audit.as_deref().map(Known::read).transpose()?;
         let pixels = known.as_ref().map_or(!self.labels_only, |known| known.pixels);
         let dataset = read.read(dataset, &config.skeleton.pairs)?;
-        let bar = progress::bar("measuring images", dataset.images.len(), common.quiet);
-        let facts = facts::measure(
-            dataset,
-            &MeasureOptions {
-                pixels: if pixels { Pixels::Measure } else { Pixels::Skip },
-                cache: common.cache_folder(),
-                progress: Some(&|| bar.inc(1)),
-            },
-        );
-        bar.finish_and_clear();
+        let pixels = if pixels { Pixels::Measure } else { Pixels::Skip };
+        let facts = measured(dataset, pixels, common);
         let mut audit = match known {
             None => audit::run(&facts, &rules, &config),
             Some(known) => {

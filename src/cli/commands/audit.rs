@@ -6,10 +6,10 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::audit::{self, Audit, Severity};
-use crate::cli::dataset::DatasetOptions;
+use crate::cli::dataset::{DatasetOptions, measured};
 use crate::cli::output::{OutDir, Replace, say};
-use crate::cli::{Common, progress, settings};
-use crate::facts::{self, Facts, MeasureOptions, Pixels};
+use crate::cli::{Common, settings};
+use crate::facts::{Facts, Pixels};
 use crate::relabel::Decisions;
 use crate::report::{self, AuditReport, RunInfo};
 
@@ -46,16 +46,8 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     let decisions = Decisions::read(&options.decisions)?;
     let out = OutDir::new(&options.out, if options.force { Replace::Own } else { Replace::Never })?;
     let dataset = options.read.read(&options.dataset, &config.skeleton.pairs)?;
-    let bar = progress::bar("measuring images", dataset.images.len(), common.quiet);
-    let facts = facts::measure(
-        dataset,
-        &MeasureOptions {
-            pixels: if options.labels_only { Pixels::Skip } else { Pixels::Measure },
-            cache: common.cache_folder(),
-            progress: Some(&|| bar.inc(1)),
-        },
-    );
-    bar.finish_and_clear();
+    let pixels = if options.labels_only { Pixels::Skip } else { Pixels::Measure };
+    let facts = measured(dataset, pixels, common);
     let mut audit = audit::run(&facts, &rules, &config);
     let outdated = decisions.silence(&mut audit, &facts.dataset, &rules);
     let run = RunInfo {

@@ -9,10 +9,10 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::audit::{self, Config, Rule};
 use crate::bench::{Bench, Cell, Imported, Plan, labels_head, planted_head};
-use crate::cli::dataset::DatasetOptions;
+use crate::cli::dataset::{DatasetOptions, measured};
 use crate::cli::output::{OutDir, Replace, print, safe, say};
 use crate::cli::{Common, mark, progress, settings};
-use crate::facts::{self, Facts, MeasureOptions, Pixels, Planes};
+use crate::facts::{Facts, Pixels, Planes};
 use crate::relabel::{Decisions, Verdict};
 use crate::report::{self, BenchReport, RunInfo};
 
@@ -90,7 +90,9 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
         path.as_ref().map(|path| OutDir::new(path, replace)).transpose()
     };
     let (out, export) = (folder(&options.out)?, folder(&options.export)?);
-    let facts = measured(options, common, &config)?;
+    let dataset = options.read.read(&options.dataset, &config.skeleton.pairs)?;
+    let pixels = if options.labels_only { Pixels::Skip } else { Pixels::Measure };
+    let facts = measured(dataset, pixels, common);
     if !facts.dataset.instances.iter().any(|instance| instance.len > 0) {
         bail!("{} has no labelled keypoints", options.dataset.display());
     }
@@ -198,22 +200,6 @@ fn imported(words: &str) -> Result<Imported> {
     let named = || format!("failed to read {file}");
     let text = fs::read_to_string(file).with_context(named)?;
     Imported::parse(name.to_owned(), threshold, &text).with_context(named)
-}
-
-/// Reads the dataset and measures its images.
-fn measured(options: &Detectors, common: &Common, config: &Config) -> Result<Facts> {
-    let dataset = options.read.read(&options.dataset, &config.skeleton.pairs)?;
-    let bar = progress::bar("measuring images", dataset.images.len(), common.quiet);
-    let facts = facts::measure(
-        dataset,
-        &MeasureOptions {
-            pixels: if options.labels_only { Pixels::Skip } else { Pixels::Measure },
-            cache: common.cache_folder(),
-            progress: Some(&|| bar.inc(1)),
-        },
-    );
-    bar.finish_and_clear();
-    Ok(facts)
 }
 
 /// Returns the images of which people found a label wrong, or could not judge it. Errors that

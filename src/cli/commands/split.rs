@@ -9,11 +9,11 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::audit;
-use crate::cli::dataset::DatasetOptions;
+use crate::cli::dataset::{DatasetOptions, measured};
 use crate::cli::output::{OutDir, Replace, say};
-use crate::cli::{Common, mark, progress, settings};
+use crate::cli::{Common, mark, settings};
 use crate::dataset::{By, Dataset, Part, Split, SplitSettings, keep_together, shuffles};
-use crate::facts::{self, MeasureOptions, Pixels};
+use crate::facts::Pixels;
 use crate::train::split_file;
 
 /// Divide into train and test, neighbours in time and look-alikes never on both sides
@@ -72,16 +72,8 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     let dataset = options.read.read(&options.dataset, &config.skeleton.pairs)?;
     let settings = options.settings(&dataset, common.seed);
     let mut splits = shuffles(&dataset, &settings, usize::from(options.shuffles))?;
-    let bar = progress::bar("measuring images", dataset.images.len(), common.quiet);
-    let facts = facts::measure(
-        dataset,
-        &MeasureOptions {
-            pixels: if options.labels_only { Pixels::Skip } else { Pixels::Measure },
-            cache: common.cache_folder(),
-            progress: Some(&|| bar.inc(1)),
-        },
-    );
-    bar.finish_and_clear();
+    let pixels = if options.labels_only { Pixels::Skip } else { Pixels::Measure };
+    let facts = measured(dataset, pixels, common);
     let groups = match options.labels_only {
         true => None,
         false => Some(audit::alike(&facts, &rules, &config)?),

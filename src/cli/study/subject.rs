@@ -10,13 +10,13 @@ use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
 
 use super::super::commands::study::Options;
-use super::super::dataset::{edges, sizes_px};
-use super::super::{Common, progress, settings};
+use super::super::dataset::{edges, measured, sizes_px};
+use super::super::{Common, settings};
 use crate::audit::{self, Rule};
 use crate::clean::Policy;
 use crate::dataset::{By, Dataset, Edit, Split, SplitSettings};
 use crate::dataset::{fingerprint, keep_together, shuffles};
-use crate::facts::{self, Facts, MeasureOptions};
+use crate::facts::{Facts, Pixels};
 use crate::plant::{self, Recipe, Scope};
 use crate::report::{self, AuditReport, RunInfo};
 use crate::study::advice::Suspects;
@@ -92,14 +92,7 @@ impl Subject {
             Some(_) => dataset.difference(&original),
             None => Vec::new(),
         };
-        let bar = progress::bar("measuring images", dataset.images.len(), common.quiet);
-        let measure = MeasureOptions {
-            cache: common.cache_folder(),
-            progress: Some(&|| bar.inc(1)),
-            ..MeasureOptions::default()
-        };
-        let facts = facts::measure(dataset, &measure);
-        bar.finish_and_clear();
+        let facts = measured(dataset, Pixels::Measure, common);
         let findings = audit::run(&facts, &rules, &config);
         let reference = original;
         Ok(Subject { rules, config, policy, facts, reference, truth, others, planted, findings })
