@@ -15,7 +15,7 @@
 //! | [`augment`] | a picture, labels, a plan | both, transformed |
 //! | [`facts`] | a dataset | [`facts::Facts`] |
 //! | [`audit`] | facts, rules, settings | [`audit::Finding`]s |
-//! | [`bench`] | facts, rules, kinds of errors | how well findings match what was planted |
+//! | [`mod@bench`] | facts, rules, kinds of errors | how well findings match what was planted |
 //! | [`clean`] | findings, a policy | a [`clean::Patch`], a cleaned copy, and back |
 //! | [`report`] | facts and findings | files |
 //! | [`relabel`] | findings, what people did | a queue, decisions |
