@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 
 use image::{GrayImage, RgbImage, imageops};
 use labelvet::dataset::{
-    BBox, Class, Dataset, Image, Instance, InstanceName, Keypoint, Location, Problem, ProblemKind,
-    Skeleton, Visibility, infer_pairs,
+    BBox, Class, Dataset, Image, Instance, InstanceName, Keypoint, Location, Part, Problem,
+    ProblemKind, Skeleton, Visibility, infer_pairs,
 };
 use serde::Deserialize;
 
@@ -99,6 +99,8 @@ pub(crate) enum Edit {
     },
     /// Puts images into a split; `image` may end in `*`.
     SetSplit { image: String, split: String },
+    /// Says what images are for in a division, adding it where it is new; `image` may end in `*`.
+    SetPart { image: String, division: String, part: String },
     /// Changes the frame number.
     SetFrame { image: String, frame: u64 },
     /// Replaces the skeleton's flip permutation or its pairs.
@@ -462,6 +464,19 @@ impl Project {
                 });
                 for image in self.all(image) {
                     self.dataset.images[image].split = Some(at as u16);
+                }
+            }
+            Edit::SetPart { image, division, part } => {
+                let divisions = &mut self.dataset.divisions;
+                let at = divisions.iter().position(|name| name == division).unwrap_or_else(|| {
+                    divisions.push(division.clone());
+                    divisions.len() - 1
+                }) as u16;
+                let part: Part = part.parse().unwrap_or_else(|error| panic!("{error}"));
+                for image in self.all(image) {
+                    let parts = &mut self.dataset.images[image].parts;
+                    parts.retain(|&(division, _)| division != at);
+                    parts.push((at, part));
                 }
             }
             Edit::SetFrame { image, frame } => {

@@ -6,7 +6,8 @@ use super::Dataset;
 
 /// Returns the SHA-256, in hexadecimal digits, of all image paths with the hashes of their
 /// files (`file_hash`, zeros where a file was not opened) and of all labels, in sorted order.
-/// Needs [`Dataset::sort`].
+/// Needs [`Dataset::sort`]. [`Dataset::divisions`] do not count: a trainer that makes one changes
+/// no label.
 pub fn fingerprint(dataset: &Dataset, file_hash: impl Fn(usize) -> Option<[u8; 32]>) -> String {
     let mut hash = Sha256::new();
     let text = |hash: &mut Sha256, text: &str| {

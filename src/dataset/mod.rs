@@ -26,7 +26,10 @@ pub use pairs::{infer_pairs, pair_up};
 pub use part::Rows;
 pub use problem::{Problem, ProblemKind};
 pub use skeleton::{PairSource, Skeleton};
-pub use split::{By, Part, Split, SplitError, SplitSettings, keep_together, shuffles, split};
+pub use split::{
+    By, CURVE_FRAMES, Nearest, Part, Split, SplitError, SplitSettings, keep_together,
+    nearest_training_frames, share_within, shuffles, split,
+};
 pub use training::{
     Coco, DeadKey, DeepLabCut, Engine, LabelFile, LeftOut, Length, OddRow, Oddity, Plan, Project,
     Training, WhyLeftOut, Yolo,
@@ -51,6 +54,9 @@ pub struct Dataset {
     pub videos: Vec<String>,
     /// Names of the splits as the dataset has them, such as `train`.
     pub splits: Vec<String>,
+    /// Names of the ways in which the dataset is divided for training that are no splits, since
+    /// there may be many of them: DeepLabCut's shuffles. [`Image::parts`] points here.
+    pub divisions: Vec<String>,
     /// Classes of boxes or of whole images, in the order of the label file's ids.
     pub classes: Vec<Class>,
     /// Keypoint layouts.
@@ -88,6 +94,9 @@ pub struct Image {
     pub frame: Option<u64>,
     /// Index into [`Dataset::splits`].
     pub split: Option<u16>,
+    /// What it is for in each division that names it, index into [`Dataset::divisions`];
+    /// ascending. An image that a division both trains on and tests stands there twice.
+    pub parts: Vec<(u16, Part)>,
     /// Class of the whole image (classification), index into [`Dataset::classes`].
     pub class: Option<u16>,
     /// Width and height that the label file declares, in pixels.

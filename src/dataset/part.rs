@@ -29,6 +29,7 @@ impl Dataset {
             label_files: self.label_files.clone(),
             videos: self.videos.clone(),
             splits: self.splits.clone(),
+            divisions: self.divisions.clone(),
             classes: self.classes.clone(),
             skeletons: self.skeletons.clone(),
             individuals: self.individuals.clone(),

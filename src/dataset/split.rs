@@ -4,6 +4,7 @@
 //! are neighbours in time look alike, so that a random division would judge a model by what
 //! it has nearly seen: whole videos are held out, or a block of time with a gap around it.
 
+mod neighbours;
 mod shuffles;
 mod together;
 
@@ -12,6 +13,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+pub use neighbours::{CURVE_FRAMES, Nearest, nearest_training_frames, share_within};
 pub use shuffles::shuffles;
 pub use together::keep_together;
 
@@ -104,6 +106,9 @@ pub struct SplitSettings {
     /// Labelled images that are left out on each side of a block. They are counted in the
     /// order of time, however many frames of the video lie between two of them.
     pub gap: usize,
+    /// Frames of the video, labelled or not: images that lie within so many of a block are left
+    /// out, too. Images without a frame number are not.
+    pub gap_frames: u64,
     /// Seed that chooses videos, or where a block begins.
     pub seed: u64,
 }
@@ -117,7 +122,7 @@ impl SplitSettings {
     /// Returns the settings that suit a dataset.
     pub fn suitable(dataset: &Dataset, seed: u64) -> SplitSettings {
         let by = By::suitable(dataset);
-        SplitSettings { by, test_share: Self::TEST_SHARE, gap: Self::GAP, seed }
+        SplitSettings { by, test_share: Self::TEST_SHARE, gap: Self::GAP, gap_frames: 0, seed }
     }
 }
 
@@ -167,6 +172,11 @@ pub enum SplitError {
         "nothing is left to train with: every training image looks like a test image; hold out whole videos, or do not look for near duplicates"
     )]
     AllAlike,
+    /// Every image beside a block lies too near.
+    #[error(
+        "nothing is left to train with: all other images lie within {0} frames of a test image; take a smaller gap, or hold out whole videos"
+    )]
+    AllNear(u64),
     /// The share is none.
     #[error("the share of test images is above 0 and below 1, not {0}")]
     Share(String),
@@ -177,36 +187,45 @@ pub enum SplitError {
 /// # Errors
 /// [`SplitError`] where a part would stay empty.
 pub fn split(dataset: &Dataset, settings: &SplitSettings) -> Result<Split, SplitError> {
-    let Divided { videos, labelled } = Divided::new(dataset, settings)?;
+    let divided = Divided::new(dataset, settings)?;
     let mut parts = vec![None; dataset.images.len()];
     match settings.by {
         By::Dataset => {
             let of_split = own(dataset).ok_or(SplitError::NoOwn)?;
-            for image in videos.into_values().flatten() {
+            for &image in divided.videos.values().flatten() {
                 let split = dataset.images[image as usize].split;
                 parts[image as usize] = split.and_then(|split| of_split[usize::from(split)]);
             }
         }
         By::Video => {
-            let mut order: Vec<&Vec<u32>> = videos.values().collect();
+            let mut order: Vec<&Vec<u32>> = divided.videos.values().collect();
             SplitMix64::named("split", settings.seed).shuffle(&mut order);
-            hold_out_videos(&order, settings.test_share * labelled as f64, &mut parts);
+            hold_out_videos(&order, settings.test_share * divided.labelled as f64, &mut parts);
         }
-        By::Block => hold_out_blocks(&videos, settings, &mut parts),
+        By::Block => hold_out_blocks(&divided, settings, &mut parts),
     }
-    Ok(Split { parts })
+    checked(Split { parts }, settings)
+}
+
+/// Returns a division, unless a gap in frames took all that could be trained on.
+fn checked(split: Split, settings: &SplitSettings) -> Result<Split, SplitError> {
+    match settings.gap_frames {
+        frames if frames > 0 && split.count(Part::Train) == 0 => Err(SplitError::AllNear(frames)),
+        _ => Ok(split),
+    }
 }
 
 /// What is to be divided.
-struct Divided {
+struct Divided<'d> {
+    dataset: &'d Dataset,
     /// The labelled images of each video, see [`by_video`].
     videos: BTreeMap<Option<u32>, Vec<u32>>,
     /// Their number.
     labelled: usize,
 }
 
-impl Divided {
-    fn new(dataset: &Dataset, settings: &SplitSettings) -> Result<Divided, SplitError> {
+impl<'d> Divided<'d> {
+    fn new(dataset: &'d Dataset, settings: &SplitSettings) -> Result<Divided<'d>, SplitError> {
         let share = settings.test_share;
         if !(share > 0.0 && share < 1.0) {
             return Err(SplitError::Share(share.to_string()));
@@ -219,7 +238,39 @@ impl Divided {
         if settings.by == By::Video && videos.len() < 2 {
             return Err(SplitError::TooFewVideos { found: videos.len() });
         }
-        Ok(Divided { videos, labelled })
+        Ok(Divided { dataset, videos, labelled })
+    }
+
+    /// Holds out a block of a video's images in the order of time, with a gap on both sides.
+    fn hold_out_block(
+        &self,
+        images: &[u32],
+        block: Range<usize>,
+        settings: &SplitSettings,
+        parts: &mut [Option<Part>],
+    ) {
+        let gap = settings.gap;
+        let near = block.start.saturating_sub(gap)..block.end.saturating_add(gap);
+        let frame = |image: u32| self.dataset.images[image as usize].frame;
+        let held = || images[block.clone()].iter().filter_map(|&image| frame(image));
+        // An empty block is near nothing.
+        let [first, last] = [held().min(), held().max()];
+        let is_near = |image: u32| {
+            let (Some(frame), Some(first), Some(last)) = (frame(image), first, last) else {
+                return false;
+            };
+            let frames = first.saturating_sub(frame).max(frame.saturating_sub(last));
+            settings.gap_frames > 0 && frames <= settings.gap_frames
+        };
+        for (at, &image) in images.iter().enumerate() {
+            let part = match at {
+                at if block.contains(&at) => Part::Test,
+                at if !block.is_empty() && near.contains(&at) => Part::Gap,
+                _ if is_near(image) => Part::Gap,
+                _ => Part::Train,
+            };
+            parts[image as usize] = Some(part);
+        }
     }
 }
 
@@ -298,29 +349,12 @@ fn hold_out_videos(videos: &[&Vec<u32>], wanted: f64, parts: &mut [Option<Part>]
 
 /// Holds out a block of each video's labelled images, in the order of time, with a gap on both
 /// sides. A video of one image is learnt from.
-fn hold_out_blocks(
-    videos: &BTreeMap<Option<u32>, Vec<u32>>,
-    settings: &SplitSettings,
-    parts: &mut [Option<Part>],
-) {
-    for (video, images) in videos {
+fn hold_out_blocks(divided: &Divided<'_>, settings: &SplitSettings, parts: &mut [Option<Part>]) {
+    for (video, images) in &divided.videos {
         let name = video.map_or_else(|| "split".to_owned(), |video| format!("split/{video}"));
         let mut random = SplitMix64::named(&name, settings.seed);
         let block = block(images.len(), settings, &mut random);
-        hold_out_block(images, block, settings.gap, parts);
-    }
-}
-
-/// Holds out a block of a video's images, with a gap on both sides.
-fn hold_out_block(images: &[u32], block: Range<usize>, gap: usize, parts: &mut [Option<Part>]) {
-    let near = block.start.saturating_sub(gap)..block.end.saturating_add(gap);
-    for (at, &image) in images.iter().enumerate() {
-        let part = match at {
-            at if block.contains(&at) => Part::Test,
-            at if !block.is_empty() && near.contains(&at) => Part::Gap,
-            _ => Part::Train,
-        };
-        parts[image as usize] = Some(part);
+        divided.hold_out_block(images, block, settings, parts);
     }
 }
 

@@ -201,6 +201,8 @@ pub struct DeadKey {
 /// What a YOLO dataset tells.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Yolo {
+    /// The `data.yaml`, relative to the dataset, with `/`.
+    pub config: String,
     /// Number of classes that `names` has.
     pub classes: u64,
     /// Number of keypoints, and of values per keypoint (2 or 3).

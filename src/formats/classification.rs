@@ -9,8 +9,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::files::Written;
 use super::{Evidence, Format, FormatError, ReadOptions, files, splits};
-use crate::dataset::{Class, Dataset, Image, Location};
+use crate::dataset::{Class, Dataset, Image, Location, Part, Split};
 
 /// Classification by folders.
 pub(super) const FORMAT: Format = Format {
@@ -20,6 +21,7 @@ pub(super) const FORMAT: Format = Format {
     detect,
     read,
     rewrite: None,
+    write_splits: Some(write_splits),
 };
 
 /// Words of folders that hold something else than a class.
@@ -145,4 +147,23 @@ fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
     dataset.classes = classes.into_iter().map(defined).collect();
     dataset.splits = names;
     Ok(dataset)
+}
+
+/// Writes divisions as lists of images, `train-<k>.txt` and `val-<k>.txt`: a path relative to
+/// the dataset in each line. Folders alone tell a trainer of this format its parts, so that
+/// there is nothing that all read.
+fn write_splits(
+    dataset: &Dataset,
+    splits: &[Split],
+    folder: &Path,
+) -> Result<Vec<String>, FormatError> {
+    let mut written = Written::new(folder);
+    for (number, split) in (1..).zip(splits) {
+        for (part, word) in [(Part::Train, "train"), (Part::Test, "val")] {
+            let path = |image: u32| format!("{}\n", dataset.images[image as usize].path);
+            let list: String = split.images(part).into_iter().map(path).collect();
+            written.put(&format!("{word}-{number}.txt"), list.as_bytes())?;
+        }
+    }
+    Ok(written.into_names())
 }

@@ -10,6 +10,7 @@ mod build;
 mod images;
 mod rewrite;
 mod row;
+mod split;
 mod stream;
 
 use std::fs::File;
@@ -28,6 +29,7 @@ pub(super) const FORMAT: Format = Format {
     detect,
     read,
     rewrite: Some(rewrite::rewrite),
+    write_splits: Some(split::write),
 };
 
 /// Bytes at the beginning of a file by which it is known.

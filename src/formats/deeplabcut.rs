@@ -10,7 +10,8 @@ use super::dlc_config::{self, Config, UNIQUE};
 use super::dlc_csv::{self, Part, Peek, Sheet, show};
 use super::dlc_dataset::{Beside, Builder, LABELED_DATA, Places, below_labeled_data};
 use super::files::{self, Listing};
-use super::{Evidence, Format, FormatError, ReadOptions, dlc_rewrite, dlc_training};
+use super::{Evidence, Format, FormatError, ReadOptions};
+use super::{dlc_rewrite, dlc_shuffles, dlc_split, dlc_training};
 use crate::dataset::{Dataset, Problem, ProblemKind};
 
 /// DeepLabCut.
@@ -21,6 +22,7 @@ pub(super) const FORMAT: Format = Format {
     detect,
     read,
     rewrite: Some(dlc_rewrite::rewrite),
+    write_splits: Some(dlc_split::write),
 };
 
 /// Name of the configuration in the folder of a project.
@@ -86,6 +88,7 @@ fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
     let path = absolute(path)?;
     let project = Project::of(&path)?;
     let config = project.config.as_deref().map(dlc_config::read).transpose()?;
+    let whole = project.extent == Extent::Whole;
     let mut notes = Vec::new();
     let mut sheets = sheets(&project, &mut notes)?;
     let images = options.images.as_deref().map(absolute).transpose()?;
@@ -109,7 +112,11 @@ fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
     builder.project(training);
     others.iter().for_each(|sheet| builder.leave_out(sheet));
     add(&mut builder, sheets, &config);
-    Ok(builder.finish())
+    let mut dataset = builder.finish();
+    if whole {
+        dlc_shuffles::read(&mut dataset, config.scorer.as_deref());
+    }
+    Ok(dataset)
 }
 
 /// Returns the absolute form of a path, whose folders above can then be looked at.
@@ -125,10 +132,21 @@ struct Project {
     config: Option<PathBuf>,
     /// Label files.
     labels: Vec<PathBuf>,
-    /// Whether the user named one label file; it is an error then if it cannot be read.
-    one: bool,
+    /// How much of it the user named.
+    extent: Extent,
     /// Folders whose images belong to the project, labelled or not.
     folders: Vec<PathBuf>,
+}
+
+/// How much of a project the user named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// One label file; it is an error if it cannot be read.
+    File,
+    /// The folder of a video.
+    Folder,
+    /// All.
+    Whole,
 }
 
 impl Project {
@@ -146,7 +164,7 @@ impl Project {
                 config: config_in(&root),
                 root,
                 labels: vec![path.into()],
-                one: true,
+                extent: Extent::File,
                 folders: vec![folder],
             });
         }
@@ -163,7 +181,7 @@ impl Project {
             config: config_in(&root),
             root,
             labels,
-            one: false,
+            extent: Extent::Folder,
             folders: vec![path.into()],
         })
     }
@@ -184,7 +202,7 @@ impl Project {
             let named = files::entries(folder).into_iter();
             labels.extend(named.filter(|f| is_collected_data(f) && files::has_suffix(f, "csv")));
         }
-        Project { root, config: None, labels, one: false, folders }
+        Project { root, config: None, labels, extent: Extent::Whole, folders }
     }
 }
 
@@ -222,11 +240,11 @@ fn sheets(project: &Project, notes: &mut Vec<Problem>) -> Result<Vec<Sheet>, For
                 sheets.push(sheet);
                 continue;
             }
-            Ok(Err(error)) if project.one => {
+            Ok(Err(error)) if project.extent == Extent::File => {
                 let (path, row) = (path.clone(), Some(error.row as usize));
                 return Err(FormatError::Malformed { path, row, message: error.message });
             }
-            Err(error) if project.one => return Err(error),
+            Err(error) if project.extent == Extent::File => return Err(error),
             Ok(Err(error)) => (Some(error.row), error.message),
             Err(error) => (None, error.to_string()),
         };

@@ -28,8 +28,7 @@ pub(super) fn rewrite(dataset: &Dataset, edits: &[Edit]) -> Result<Rewrite, Form
             by_file.entry(file).or_default();
         }
     }
-    let paths: FxHashMap<&str, u32> =
-        (0..).zip(&dataset.images).map(|(at, image)| (image.path.as_str(), at)).collect();
+    let paths = paths(dataset);
     for (file, instances) in by_file {
         let mut table = Table::open(dataset, file, &paths)?;
         table.drop_rows(&changes.images);
@@ -40,6 +39,29 @@ pub(super) fn rewrite(dataset: &Dataset, edits: &[Edit]) -> Result<Rewrite, Form
         }
     }
     Ok(rewrite::finish(rewrite))
+}
+
+/// Returns a label file with the rows of some images alone; header and columns are as they were.
+///
+/// # Errors
+/// Fails when it can no longer be read or is not what it was.
+pub(super) fn rows_of(
+    dataset: &Dataset,
+    file: u32,
+    images: &BTreeSet<u32>,
+) -> Result<Vec<u8>, FormatError> {
+    let paths = paths(dataset);
+    let mut table = Table::open(dataset, file, &paths)?;
+    for (row, image) in table.sheet.rows.iter().zip(&table.images) {
+        if image.is_none_or(|image| !images.contains(&image)) {
+            table.source.cut(table.records[row.record].bytes.clone());
+        }
+    }
+    Ok(table.source.spliced())
+}
+
+fn paths(dataset: &Dataset) -> FxHashMap<&str, u32> {
+    (0..).zip(&dataset.images).map(|(at, image)| (image.path.as_str(), at)).collect()
 }
 
 /// Returns the HDF5 files that hold the labels of a CSV: DeepLabCut reads these, not the CSV.

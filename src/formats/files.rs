@@ -233,6 +233,37 @@ impl Names {
     }
 }
 
+/// Writes files below a folder, and keeps their names.
+#[derive(Debug)]
+pub(super) struct Written<'a> {
+    folder: &'a Path,
+    names: Vec<String>,
+}
+
+impl<'a> Written<'a> {
+    /// Begins without files.
+    pub(super) fn new(folder: &'a Path) -> Written<'a> {
+        Written { folder, names: Vec::new() }
+    }
+
+    /// Writes a file, whose name may have folders with `/`.
+    ///
+    /// # Errors
+    /// Fails with the path and what the system said.
+    pub(super) fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), FormatError> {
+        let path = self.folder.join(name);
+        let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+        let written = made.and_then(|()| fs::write(&path, bytes));
+        self.names.push(name.into());
+        written.map_err(|source| FormatError::Write { path, source })
+    }
+
+    /// Returns the names in the order of writing.
+    pub(super) fn into_names(self) -> Vec<String> {
+        self.names
+    }
+}
+
 /// Reads a whole file.
 ///
 /// # Errors

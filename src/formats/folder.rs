@@ -15,6 +15,7 @@ pub(super) const FORMAT: Format = Format {
     detect,
     read,
     rewrite: None,
+    write_splits: None,
 };
 
 fn detect(path: &Path) -> Option<PathBuf> {

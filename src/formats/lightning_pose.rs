@@ -12,7 +12,7 @@ use super::dlc_dataset::{Beside, Builder, LABELED_DATA, Places};
 use super::files::ImageFile;
 use super::rewrite::{below, finish};
 use super::{Evidence, Format, FormatError, ReadOptions, Rewrite};
-use super::{deeplabcut, dlc_config, dlc_rewrite, files};
+use super::{deeplabcut, dlc_config, dlc_rewrite, files, lightning_pose_split};
 use crate::dataset::{Dataset, Edit, Image, Problem, ProblemKind};
 
 /// Lightning Pose.
@@ -23,6 +23,7 @@ pub(super) const FORMAT: Format = Format {
     detect,
     read,
     rewrite: Some(rewrite),
+    write_splits: Some(lightning_pose_split::write),
 };
 
 fn detect(path: &Path) -> Option<PathBuf> {

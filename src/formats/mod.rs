@@ -17,27 +17,32 @@ mod dlc_left_out;
 mod dlc_plans;
 mod dlc_records;
 mod dlc_rewrite;
+mod dlc_shuffles;
+mod dlc_split;
 mod dlc_training;
 mod files;
 mod folder;
 mod json;
 mod json_spans;
 mod lightning_pose;
+mod lightning_pose_split;
+mod pickle;
 mod registry;
 mod rewrite;
 mod size;
 mod splits;
 mod voc;
 mod voc_rewrite;
+mod voc_split;
 mod yolo;
 
 pub use copy::{Copied, CopyError, Skipped, copy_dataset};
-pub use registry::{FORMATS, read, rewrite};
+pub use registry::{FORMATS, read, rewrite, write_splits};
 pub use size::size_px;
 
 use std::path::{Path, PathBuf};
 
-use crate::dataset::{Dataset, Edit};
+use crate::dataset::{Dataset, Edit, Split};
 
 /// Says how to read a dataset.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +73,13 @@ pub struct Format {
     pub read: fn(&Path, &ReadOptions) -> Result<Dataset, FormatError>,
     /// Makes the label files after changes; `None` where labelvet only reads the format.
     pub rewrite: Option<Rewriter>,
+    /// Writes divisions as the format's trainer reads them; `None` where it reads none.
+    pub write_splits: Option<SplitWriter>,
 }
+
+/// Writes divisions of a dataset into a folder that exists, as the format's trainer reads them;
+/// the k-th has the number k in its names, from 1. Returns the names of the files.
+pub type SplitWriter = fn(&Dataset, &[Split], &Path) -> Result<Vec<String>, FormatError>;
 
 /// Makes the files of a dataset after changes of its labels.
 pub type Rewriter = fn(&Dataset, &[Edit]) -> Result<Rewrite, FormatError>;
@@ -157,6 +168,14 @@ pub enum FormatError {
     /// A file could not be read.
     #[error("failed to read {}: {source}", .path.display())]
     Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("failed to write {}: {source}", .path.display())]
+    Write {
         /// The file.
         path: PathBuf,
         /// What the system said.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Evidence, Format, FormatError, ReadOptions, Rewrite, files};
 use super::{classification, coco, deeplabcut, folder, lightning_pose, voc, yolo};
-use crate::dataset::{Dataset, Edit, PairSource, Skeleton, pair_up};
+use crate::dataset::{Dataset, Edit, PairSource, Skeleton, Split, pair_up};
 
 /// All formats, the most specific first: the first that fits a path is taken.
 /// Those that need nothing but images come last.
@@ -58,6 +58,24 @@ pub fn rewrite(dataset: &Dataset, edits: &[Edit]) -> Result<Rewrite, FormatError
     match format.and_then(|format| format.rewrite) {
         Some(rewrite) => rewrite(dataset, edits),
         None => Err(FormatError::NotWritten { format: dataset.format }),
+    }
+}
+
+/// Writes divisions of a dataset into a folder that exists, as the trainer of its format reads
+/// them, and returns the names of the files; none where it reads no division.
+///
+/// # Errors
+/// Fails when a label file can no longer be read or is not what it was, and when the system
+/// refuses to write.
+pub fn write_splits(
+    dataset: &Dataset,
+    splits: &[Split],
+    folder: &Path,
+) -> Result<Vec<String>, FormatError> {
+    let format = FORMATS.iter().find(|format| format.slug == dataset.format);
+    match format.and_then(|format| format.write_splits) {
+        Some(write) => write(dataset, splits, folder),
+        None => Ok(Vec::new()),
     }
 }
 

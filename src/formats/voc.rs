@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use roxmltree::{Document, Node};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Evidence, Format, FormatError, ReadOptions, files, splits, voc_rewrite};
+use super::{Evidence, Format, FormatError, ReadOptions, files, splits, voc_rewrite, voc_split};
 use crate::dataset::{
     BBox, Class, Dataset, Image, Instance, InstanceName, LeftOut, Location, Problem, ProblemKind,
     Project, WhyLeftOut,
@@ -27,6 +27,7 @@ pub(super) const FORMAT: Format = Format {
     detect,
     read,
     rewrite: Some(voc_rewrite::rewrite),
+    write_splits: Some(voc_split::write),
 };
 
 /// Number of .xml files of a folder by which it is known.

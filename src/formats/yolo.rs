@@ -8,6 +8,7 @@ mod aside;
 mod config;
 mod labels;
 mod rewrite;
+mod split;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ pub(super) const FORMAT: Format = Format {
     detect,
     read,
     rewrite: Some(rewrite::rewrite),
+    write_splits: Some(split::write),
 };
 
 fn detect(path: &Path) -> Option<PathBuf> {
@@ -79,6 +81,7 @@ fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
     }
     builder.read_labels(&config);
     builder.look_for_orphans(&places.found, &config);
+    builder.project.config = builder.yaml.clone();
     builder.project.classes = config.names.len() as u64;
     builder.project.kpt_shape = config.kpt_shape.map(|shape| shape.map(|side| side as u16));
     builder.project.flip_idx = config.flip_idx.as_ref().map(|flip| flip.len() as u32);

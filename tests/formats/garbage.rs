@@ -68,7 +68,7 @@ fn copy(from: &Path, to: &Path) -> Vec<PathBuf> {
         }
         fs::copy(entry.path(), &path).expect("a copy");
         let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or_default();
-        if ["json", "yaml", "txt", "xml", "csv"].contains(&suffix) {
+        if ["json", "yaml", "txt", "xml", "csv", "pickle"].contains(&suffix) {
             labels.push(path);
         }
     }

@@ -96,6 +96,9 @@ fn describe(dataset: &Dataset) -> String {
         add("video", dataset.video_of(image).map(String::from));
         add("frame", image.frame.map(|frame| frame.to_string()));
         add("split", dataset.split_of(image).map(String::from));
+        for &(division, part) in &image.parts {
+            add(&dataset.divisions[usize::from(division)], Some(part.name().into()));
+        }
         add("class", image.class.map(|at| dataset.classes[usize::from(at)].name.clone()));
         add("size", image.declared_px.map(|[w, h]| format!("{w}x{h}")));
         let place = |l: Location| format!("{}:{}", dataset.label_files[l.file as usize], l.row);

@@ -1,26 +1,33 @@
-//! Content that stands in two splits, so that a score on one is no measure of what was
-//! learnt on the other.
+//! Content that a division of the dataset both trains on and tests, so that a score is no
+//! measure of what was learnt.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::audit::models::duplicates;
 use crate::audit::{Hit, Kind, Settings, Severity, Subject};
-use crate::dataset::Dataset;
+use crate::dataset::{CURVE_FRAMES, Dataset, Part, nearest_training_frames, share_within};
 use crate::facts::Facts;
 
-/// Images that a finding about a video names at most.
+/// Images that a finding about a division names at most.
 const NAMED: usize = 20;
 
 pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
-    if facts.dataset.splits.len() < 2 {
+    let dataset = &facts.dataset;
+    if dataset.splits.len() < 2 && dataset.divisions.is_empty() {
         return Vec::new();
     }
     let exact = duplicates::exact(facts);
-    let mut hits = same(facts, &exact, Kind::SameContent, "the same content stands in");
     let pairs = duplicates::near(facts, settings);
     let near = duplicates::groups(facts, &pairs);
+    let mut hits = same(facts, &exact, Kind::SameContent, "the same content stands in");
     hits.extend(same(facts, &near, Kind::NearDuplicate, "nearly the same picture stands in"));
-    hits.extend(neighbours(&facts.dataset, settings.get("max_gap_frames")));
+    let divisions = divisions(dataset);
+    for division in divisions.iter().filter(|division| division.is_shuffle) {
+        hits.extend(division.alike(dataset, &exact, Kind::SameContent));
+        hits.extend(division.alike(dataset, &near, Kind::NearDuplicate));
+    }
+    let max_gap = settings.get("max_gap_frames") as u64;
+    hits.extend(divisions.iter().filter_map(|division| division.neighbours(dataset, max_gap)));
     hits
 }
 
@@ -41,51 +48,144 @@ fn same(facts: &Facts, groups: &[Vec<usize>], kind: Kind, what: &str) -> Vec<Hit
                 .collect();
             let splits: Vec<&str> = splits.into_iter().collect();
             let message = format!("{what} {}", splits.join(" and "));
-            let score = if kind == Kind::SameContent { 1.0 } else { 0.9 };
+            let score = score(kind);
             Some(Hit::new(Subject::Image(first as u32), score, message).kind(kind).related(related))
         })
         .collect()
 }
 
-/// Returns a hit for each video and pair of splits with neighbouring frames in both.
-fn neighbours(dataset: &Dataset, max_gap: f64) -> Vec<Hit> {
-    let mut videos: BTreeMap<u32, Vec<(u64, u16, usize)>> = BTreeMap::new();
-    for (at, image) in dataset.images.iter().enumerate() {
-        if let (Some(video), Some(frame), Some(split)) = (image.video, image.frame, image.split) {
-            videos.entry(video).or_default().push((frame, split, at));
+fn score(kind: Kind) -> f64 {
+    if kind == Kind::NearDuplicate { 0.9 } else { 1.0 }
+}
+
+/// Images that are trained on, and others that are tested: two splits, or a shuffle.
+struct Division {
+    /// What tells it from the others.
+    name: String,
+    /// What messages begin with.
+    before: String,
+    /// What messages call an image of each side, in the singular and in the plural.
+    a_trained: String,
+    tested: String,
+    /// Whether it is one of many that may divide the same images.
+    is_shuffle: bool,
+    train: Vec<u32>,
+    test: Vec<u32>,
+}
+
+/// Returns every pair of splits and every shuffle.
+fn divisions(dataset: &Dataset) -> Vec<Division> {
+    let images = |is_one: &dyn Fn(usize) -> bool| -> Vec<u32> {
+        (0..dataset.images.len()).filter(|&at| is_one(at)).map(|at| at as u32).collect()
+    };
+    let mut order: Vec<usize> = (0..dataset.splits.len()).collect();
+    order.sort_by_key(|&split| (rank(&dataset.splits[split]), &dataset.splits[split]));
+    let mut all = Vec::new();
+    for (at, &train) in order.iter().enumerate() {
+        for &test in &order[at + 1..] {
+            let of = |split: usize| {
+                images(&|image| dataset.images[image].split.map(usize::from) == Some(split))
+            };
+            let [learnt, judged] = [train, test].map(|split| &dataset.splits[split]);
+            all.push(Division {
+                name: format!("{learnt}\0{judged}"),
+                before: String::new(),
+                a_trained: format!("a frame in {learnt}"),
+                tested: format!("frames in {judged}"),
+                is_shuffle: false,
+                train: of(train),
+                test: of(test),
+            });
         }
     }
-    let mut hits = Vec::new();
-    for (video, mut frames) in videos {
-        frames.sort_unstable();
-        // Images of each pair of splits that have a neighbour in the other.
-        let mut leaks: BTreeMap<[u16; 2], BTreeSet<usize>> = BTreeMap::new();
-        for (at, &(frame, split, image)) in frames.iter().enumerate() {
-            let near =
-                frames[at + 1..].iter().take_while(|(other, ..)| (other - frame) as f64 <= max_gap);
-            for &(_, other_split, other) in near.filter(|(_, other, _)| *other != split) {
-                let pair = [split.min(other_split), split.max(other_split)];
-                leaks.entry(pair).or_default().extend([image, other]);
+    for (at, name) in (0..).zip(&dataset.divisions) {
+        let of = |part| images(&|image| dataset.images[image].parts.contains(&(at, part)));
+        all.push(Division {
+            name: name.clone(),
+            before: format!("{name}: "),
+            a_trained: "a training frame".into(),
+            tested: "test frames".into(),
+            is_shuffle: true,
+            train: of(Part::Train),
+            test: of(Part::Test),
+        });
+    }
+    all
+}
+
+/// Returns how early a split is used: to train, to choose a model, to judge it.
+fn rank(split: &str) -> u8 {
+    match split {
+        "train" | "training" | "trainval" => 0,
+        "test" | "testing" | "testdev" => 2,
+        _ => 1,
+    }
+}
+
+impl Division {
+    /// Returns one hit for all test images that are like a training image.
+    fn alike(&self, dataset: &Dataset, groups: &[Vec<usize>], kind: Kind) -> Option<Hit> {
+        let [train, test]: [BTreeSet<u32>; 2] =
+            [&self.train, &self.test].map(|images| images.iter().copied().collect());
+        let mut found: BTreeSet<u32> = BTreeSet::new();
+        for group in groups {
+            let group = || group.iter().map(|&image| image as u32);
+            if group().any(|image| train.contains(&image)) {
+                found.extend(group().filter(|image| test.contains(image)));
             }
         }
-        for (pair, images) in leaks {
-            let [a, b] = pair.map(|split| dataset.splits[usize::from(split)].as_str());
-            let total = (frames.iter()).filter(|(_, split, _)| pair.contains(split)).count();
-            let message = format!(
-                "{} of the {total} frames in {a} and {b} have a frame of the other within {max_gap}",
-                images.len()
-            );
-            let related: Vec<String> = (images.iter().take(NAMED))
-                .map(|&image| dataset.images[image].path.clone())
-                .collect();
-            let mut hit = Hit::new(Subject::Video(video, format!("{a}\0{b}")), 1.0, message)
-                .kind(Kind::Neighbour)
-                .related(related)
-                .measured(images.len() as f64 / total as f64, 0.0);
-            // Common practice of whole fields, and no mistake of one image.
-            hit.severity = Some(Severity::Warning);
-            hits.push(hit);
+        if kind == Kind::SameContent {
+            // A table that names an image twice may divide it from itself.
+            found.extend(train.intersection(&test));
         }
+        let what = match kind {
+            Kind::SameContent => "have the same content as",
+            _ => "look nearly the same as",
+        };
+        let message = format!(
+            "{}{} of the {} {} {what} {}",
+            self.before,
+            found.len(),
+            test.len(),
+            self.tested,
+            self.a_trained
+        );
+        let share = found.len() as f64 / test.len() as f64;
+        let hit = self.hit(dataset, found.into_iter().collect(), kind, message)?;
+        Some(hit.measured(share, 0.0))
     }
-    hits
+
+    /// Returns one hit for all test frames that have a training frame of their video near.
+    fn neighbours(&self, dataset: &Dataset, max_gap: u64) -> Option<Hit> {
+        let nearest = nearest_training_frames(dataset, &self.train, &self.test);
+        let share = share_within(&nearest, max_gap)?;
+        let near = nearest.iter().filter(|test| test.frames.is_some_and(|found| found <= max_gap));
+        let near: Vec<u32> = near.map(|test| test.image).collect();
+        let shares = CURVE_FRAMES.map(|frames| {
+            format!("{:.0} %", 100.0 * share_within(&nearest, frames).unwrap_or_default())
+        });
+        let message = format!(
+            "{}{} of the {} {} have {} of the same video within {max_gap} frames; within {} frames: {}",
+            self.before,
+            near.len(),
+            nearest.len(),
+            self.tested,
+            self.a_trained,
+            CURVE_FRAMES.map(|frames| frames.to_string()).join(", "),
+            shares.join(", ")
+        );
+        let mut hit = self.hit(dataset, near, Kind::Neighbour, message)?.measured(share, 0.0);
+        // Common practice of whole fields, and no mistake of one image.
+        hit.severity = Some(Severity::Warning);
+        Some(hit)
+    }
+
+    /// Returns a hit about some test images, where there are any.
+    fn hit(&self, dataset: &Dataset, images: Vec<u32>, kind: Kind, message: String) -> Option<Hit> {
+        let paths = images.iter().take(NAMED).map(|&at| dataset.images[at as usize].path.clone());
+        let related = paths.collect();
+        let subject = Subject::Dataset(format!("{kind:?}\0{}", self.name));
+        let hit = Hit::new(subject, score(kind), message).kind(kind).related(related);
+        (!images.is_empty()).then_some(hit)
+    }
 }

@@ -12,8 +12,12 @@ use crate::audit;
 use crate::cli::dataset::{DatasetOptions, measured};
 use crate::cli::output::{OutDir, Replace, say};
 use crate::cli::{Common, mark, settings};
-use crate::dataset::{By, Dataset, Part, Split, SplitSettings, keep_together, shuffles};
+use crate::dataset::{
+    By, CURVE_FRAMES, Dataset, Nearest, Part, Split, SplitSettings, keep_together,
+    nearest_training_frames, share_within, shuffles,
+};
 use crate::facts::Pixels;
+use crate::formats;
 use crate::train::split_file;
 
 /// Divide into train and test, neighbours in time and look-alikes never on both sides
@@ -37,6 +41,10 @@ pub(in crate::cli) struct Options {
     /// Labelled images that are left out on each side of a block
     #[arg(long, value_name = "K", default_value_t = SplitSettings::GAP)]
     gap: usize,
+    /// Frames of the video, labelled or not, within which images are left out on each side of a
+    /// block, too
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    gap_frames: u64,
     /// Share of the labelled images that is held out
     #[arg(long, value_name = "SHARE", default_value_t = SplitSettings::TEST_SHARE)]
     test_share: f64,
@@ -61,7 +69,8 @@ impl Options {
             // The dataset's own division is one; several are asked for.
             None => By::suitable_of_time(dataset),
         };
-        SplitSettings { by, test_share: self.test_share, gap: self.gap, seed }
+        let (test_share, gap, gap_frames) = (self.test_share, self.gap, self.gap_frames);
+        SplitSettings { by, test_share, gap, gap_frames, seed }
     }
 }
 
@@ -85,11 +94,18 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
         moved.push(keep_together(split, groups).with_context(named)?);
     }
     let dataset = &facts.dataset;
-    let found = Found { splits: &splits, moved: &moved, groups: groups.as_deref() };
     for (at, split) in splits.iter().enumerate() {
         let table = split_file::to_csv(dataset, split)?;
         write(&out.path().join(file_name(at)), &table)?;
     }
+    let trainer = formats::write_splits(dataset, &splits, out.path())?;
+    let near = splits.iter().map(|split| {
+        let [train, test] = [Part::Train, Part::Test].map(|part| split.images(part));
+        nearest_training_frames(dataset, &train, &test)
+    });
+    let near: Vec<Vec<Nearest>> = near.collect();
+    let groups = groups.as_deref();
+    let found = Found { splits: &splits, moved: &moved, groups, near: &near, trainer: &trainer };
     let summary = found.summary(dataset, &settings);
     write(&out.path().join("summary.json"), format!("{summary:#}\n").as_bytes())?;
     let used = summary["settings"].clone();
@@ -116,6 +132,10 @@ struct Found<'a> {
     moved: &'a [usize],
     /// Images that look alike; `None` where no image was opened.
     groups: Option<&'a [Vec<u32>]>,
+    /// How near the test frames of each are to training frames.
+    near: &'a [Vec<Nearest>],
+    /// Files that the format's trainer reads.
+    trainer: &'a [String],
 }
 
 impl Found<'_> {
@@ -140,12 +160,16 @@ impl Found<'_> {
     fn summary(&self, dataset: &Dataset, settings: &SplitSettings) -> serde_json::Value {
         let rows = self.splits.iter().zip(self.moved).enumerate().map(|(at, (split, moved))| {
             let [train, test, gap] = Part::ALL.map(|part| split.count(part));
+            let share =
+                |frames: u64| (frames.to_string(), json!(share_within(&self.near[at], frames)));
+            let within: serde_json::Map<_, _> = CURVE_FRAMES.map(share).into_iter().collect();
             json!({
                 "file": file_name(at),
                 "train": train,
                 "test": test,
                 "gap": gap,
                 "near_duplicates_to_gap": self.groups.map(|_| moved),
+                "share_within_frames": within,
             })
         });
         let [least, most] = self.tested();
@@ -158,6 +182,7 @@ impl Found<'_> {
                 "shuffles": self.splits.len(),
                 "by": settings.by.name(),
                 "gap": settings.gap,
+                "gap_frames": settings.gap_frames,
                 "test_share": settings.test_share,
                 "seed": settings.seed,
                 "labels_only": self.groups.is_none(),
@@ -165,6 +190,7 @@ impl Found<'_> {
             "distinct": self.distinct(),
             "times_tested": { "least": least, "most": most },
             "groups_of_near_duplicates": self.groups.map(<[_]>::len),
+            "trainer_files": self.trainer,
             "splits": rows.collect::<Vec<_>>(),
         })
     }
@@ -195,6 +221,18 @@ impl Found<'_> {
                 groups.len(),
                 self.moved.iter().sum::<usize>(),
             )),
+        }
+        let greatest = CURVE_FRAMES.last().copied().unwrap_or_default();
+        let shares = self.near.iter().filter_map(|near| share_within(near, greatest));
+        if let Some(most) = shares.max_by(f64::total_cmp) {
+            let most = 100.0 * most;
+            say(&format!(
+                "test frames with a training frame within {greatest} frames: at most {most:.0} %"
+            ));
+        }
+        if let [first, .., last] = self.trainer {
+            let count = self.trainer.len();
+            say(&format!("{count} files for the format's own trainer: {first} to {last}"));
         }
         say(&format!("labelvet train DATASET --split {}", out.join(file_name(0)).display()));
     }

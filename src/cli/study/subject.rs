@@ -120,6 +120,7 @@ impl Subject {
             by,
             test_share: SplitSettings::TEST_SHARE,
             gap: options.gap,
+            gap_frames: 0,
             seed: common.seed,
         };
         let mut splits: Vec<Split> = shuffles(dataset, &settings, design.shuffles as usize)?;

@@ -1,7 +1,7 @@
 //! Several divisions of one dataset, so that a result can be told from the luck of one.
 
 use super::{By, Divided, Split, SplitError, SplitSettings};
-use super::{block_length, hold_out_block, hold_out_videos, is_short, split};
+use super::{block_length, checked, hold_out_videos, is_short, split};
 use crate::dataset::Dataset;
 use crate::stats::random::SplitMix64;
 
@@ -32,11 +32,11 @@ pub fn shuffles(
         By::Video => by_videos(&divided, settings, &mut splits),
         _ => by_blocks(&divided, settings, &mut splits),
     }
-    Ok(splits)
+    splits.into_iter().map(|split| checked(split, settings)).collect()
 }
 
 /// Holds out a block of each video in each split.
-fn by_blocks(divided: &Divided, settings: &SplitSettings, splits: &mut [Split]) {
+fn by_blocks(divided: &Divided<'_>, settings: &SplitSettings, splits: &mut [Split]) {
     for (video, images) in &divided.videos {
         let length = block_length(images.len(), settings.test_share);
         let mut starts = starts(images.len() - length.unwrap_or(0), settings.gap, splits.len());
@@ -44,7 +44,7 @@ fn by_blocks(divided: &Divided, settings: &SplitSettings, splits: &mut [Split]) 
         SplitMix64::keyed("shuffles", settings.seed, &[key]).shuffle(&mut starts);
         for (split, start) in splits.iter_mut().zip(starts) {
             let block = length.map_or(0..0, |length| start..start + length);
-            hold_out_block(images, block, settings.gap, &mut split.parts);
+            divided.hold_out_block(images, block, settings, &mut split.parts);
         }
     }
 }
@@ -61,7 +61,7 @@ fn starts(most: usize, gap: usize, count: usize) -> Vec<usize> {
 }
 
 /// Holds out videos in each split, those first that were held out least often.
-fn by_videos(divided: &Divided, settings: &SplitSettings, splits: &mut [Split]) {
+fn by_videos(divided: &Divided<'_>, settings: &SplitSettings, splits: &mut [Split]) {
     let videos: Vec<&Vec<u32>> = divided.videos.values().collect();
     let wanted = settings.test_share * divided.labelled as f64;
     let mut random = SplitMix64::named("shuffles", settings.seed);
@@ -86,7 +86,7 @@ mod tests {
     use crate::dataset::Part;
 
     fn settings(by: By) -> SplitSettings {
-        SplitSettings { by, test_share: 0.2, gap: 2, seed: 5 }
+        SplitSettings { by, test_share: 0.2, gap: 2, gap_frames: 0, seed: 5 }
     }
 
     /// How often each image is in the test part.

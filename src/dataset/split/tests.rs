@@ -90,3 +90,30 @@ fn a_datasets_own_split_counts() {
     let split = split(&dataset, &settings).expect("parts");
     assert_eq!(counts(&split), [6, 2, 0], "validation is in neither part");
 }
+
+#[test]
+fn a_gap_in_frames_is_counted_in_the_video() {
+    let mut dataset = dataset(&[100, 100]);
+    // Every tenth frame of the second video is labelled.
+    for image in &mut dataset.images[100..] {
+        image.frame = image.frame.map(|frame| 10 * frame);
+    }
+    let usual = SplitSettings { by: By::Block, gap: 0, ..SplitSettings::suitable(&dataset, 0) };
+    for seed in 0..20 {
+        let settings = SplitSettings { gap_frames: 12, seed, ..usual };
+        for split in shuffles(&dataset, &settings, 3).expect("parts") {
+            let [train, test] = [Part::Train, Part::Test].map(|part| split.images(part));
+            assert_eq!(test.len(), 40);
+            let nearest = nearest_training_frames(&dataset, &train, &test);
+            assert_eq!(share_within(&nearest, 12), Some(0.0));
+            // The first that may be is trained on: frame 13, and the second beside in tens.
+            assert_eq!(share_within(&nearest, 13).map(|share| share > 0.0), Some(true));
+            let gap = split.images(Part::Gap);
+            assert!((1..=2).contains(&gap.iter().filter(|&&image| image >= 100).count()));
+            assert!((12..=24).contains(&gap.iter().filter(|&&image| image < 100).count()));
+        }
+    }
+    let settings = SplitSettings { gap_frames: 1000, ..usual };
+    assert_eq!(split(&dataset, &settings), Err(SplitError::AllNear(1000)));
+    assert_eq!(shuffles(&dataset, &settings, 2), Err(SplitError::AllNear(1000)));
+}

@@ -58,6 +58,21 @@ pub(super) fn rewrite(dataset: &Dataset, edits: &[Edit]) -> Result<Rewrite, Form
     Ok(rewrite::finish(rewrite))
 }
 
+/// Returns a COCO file without some images and their annotations; all else is as it was.
+///
+/// # Errors
+/// Fails when it can no longer be read or is not what it was.
+pub(super) fn without(
+    dataset: &Dataset,
+    file: u32,
+    images: &BTreeSet<u32>,
+) -> Result<Vec<u8>, FormatError> {
+    let mut json = Json::open(dataset, file)?;
+    let gone = json.drop_images(images)?;
+    cut(&mut json.source, &json.annotations, &gone);
+    Ok(json.source.spliced())
+}
+
 /// Takes elements out of their array, each with one comma.
 fn cut(source: &mut Source, elements: &[Range<usize>], gone: &BTreeSet<usize>) {
     // A file may have several arrays of one name.

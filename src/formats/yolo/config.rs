@@ -59,7 +59,14 @@ pub(super) fn is_config(path: &Path) -> bool {
 /// Fails when it cannot be read or is no YAML.
 pub(super) fn read(path: &Path) -> Result<Config, FormatError> {
     let bytes = files::read(path)?;
-    let text = String::from_utf8_lossy(&bytes);
+    parse(path, &String::from_utf8_lossy(&bytes))
+}
+
+/// Reads the text of a `data.yaml`.
+///
+/// # Errors
+/// Fails when it is no YAML.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Config, FormatError> {
     let options = serde_saphyr::options! {
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
         strict_booleans: true,

@@ -255,10 +255,10 @@ fn leak(report: &StudyReport<'_>, file: Option<&DesignFile>) -> Option<String> {
     let alike = found.len() - neighbours;
     let mut what = Vec::new();
     if alike > 0 {
-        what.push(format!("equal or nearly equal images ({})", counted(alike, "group")));
+        what.push("equal or nearly equal images");
     }
     if neighbours > 0 {
-        what.push(format!("neighbouring frames of {}", counted(neighbours, "video")));
+        what.push("neighbouring frames of videos");
     }
     let own = match file.map(|file| file.by.as_str()) {
         Some("video") => ", since it divides whole videos",
