@@ -1,12 +1,13 @@
 //! Writes divisions for Lightning Pose: `<name>-<k>.csv`, the label file without the rows of
 //! other parts, and `<name>-<k>_new.csv` with the rows of the test part alone.
 //!
-//! Lightning Pose trains on one label file, which it divides at random itself, and tests a model
-//! on the file that has `_new` behind that name. So the training file must hold no test row.
+//! Lightning Pose trains on one label file, which it divides at random itself, so that the file
+//! must hold no test row. A file of other labels is given to `litpose predict` once a model is
+//! trained; by its `_new` the reader knows it for one to test on.
 //!
 //! # Source
-//! Lightning Pose 1.5 and later, `docs/source/user_guide/config_file.rst` (`data.csv_file`,
-//! `training.train_prob`) and `scripts/train_hydra.py` (`_new.csv`).
+//! Lightning Pose, `docs/source/user_guide/config_file.rst` (`data.csv_file`,
+//! `training.train_prob`) and `inference.rst` ("Inference on new images").
 
 use std::collections::BTreeSet;
 use std::path::Path;
