@@ -88,10 +88,7 @@ fn merged(dataset: &Dataset, project: &DeepLabCut) -> Result<Vec<String>, Format
 }
 
 /// Returns the label files that are taken, or all where none is.
-fn some_or_all<'f>(
-    files: Vec<&'f LabelFile>,
-    is_taken: impl Fn(&LabelFile) -> bool,
-) -> Vec<&'f LabelFile> {
+fn some_or_all(files: Vec<&LabelFile>, is_taken: impl Fn(&LabelFile) -> bool) -> Vec<&LabelFile> {
     let some = files.iter().any(|file| is_taken(file));
     files.into_iter().filter(|file| !some || is_taken(file)).collect()
 }

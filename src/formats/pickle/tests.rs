@@ -89,7 +89,8 @@ fn instructions_that_python_3_no_longer_writes_are_read() {
         let pickle = loaded(bytes);
         matches!(pickle.node(pickle.root()), Node::Opaque)
     };
-    for bytes in [&b"P1\n."[..], b"NQ.", b"\x82\x01.", b"\x97\x98.", b"\x8b\x09\0\0\0123456789."] {
+    for bytes in [&b"P1\n."[..], b"NQ.", b"\x82\x01.", b"\x97\x98.", b"\x8b\x09\0\0\x00123456789."]
+    {
         assert!(opaque(bytes), "{bytes:?}");
     }
     let pickle = loaded(b"(cos\nsystem\nI1\no(ios\nsystem\n\x86.");

@@ -6,7 +6,7 @@
 //! `path`; `get_img_files` takes lines of a list that do not begin with `./` as they stand, so
 //! that they have to be absolute; `img2label_paths` finds the labels from there.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::files::Written;
 use super::super::{FormatError, files};
@@ -45,7 +45,7 @@ pub(super) fn write(
 }
 
 /// Returns the text of a `data.yaml` without the keys that say which images there are.
-fn without_places(yaml: &PathBuf) -> Result<String, FormatError> {
+fn without_places(yaml: &Path) -> Result<String, FormatError> {
     let bytes = files::read(yaml)?;
     let text = String::from_utf8_lossy(&bytes);
     let mut rest = String::new();
@@ -76,7 +76,7 @@ fn without_places(yaml: &PathBuf) -> Result<String, FormatError> {
     if !same {
         let message = "its lists of images cannot be told from its other keys; write `train`, `val` \
                        and `names` in lines of their own";
-        let path = yaml.clone();
+        let path = yaml.to_path_buf();
         return Err(FormatError::CannotHold { path, row: None, message: message.into() });
     }
     Ok(rest)
