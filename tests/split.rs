@@ -455,3 +455,32 @@ fn audit_judges_every_shuffle() {
         found.iter().map(|finding| finding["fingerprint"].to_string()).collect();
     assert_eq!(prints.len(), messages.len());
 }
+
+#[test]
+fn two_shuffles_that_leak_alike_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let project = folder.path().join("project");
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/formats/deeplabcut/shuffles");
+    for entry in walkdir::WalkDir::new(&fixture) {
+        let entry = entry.expect("an entry");
+        if entry.file_type().is_file() {
+            let inside = entry.path().strip_prefix(&fixture).expect("below");
+            write(&project.join(inside), fs::read(entry.path()).expect("a file"));
+        }
+    }
+    let sets = project.join("training-datasets/iteration-0/UnaugmentedDataSet_cageOct30");
+    let name = |number| sets.join(format!("Documentation_data-cage_75shuffle{number}.pickle"));
+    fs::copy(name(1), name(9)).expect("a second shuffle");
+    let out = folder.path().join("audit");
+    let output = labelvet(&["audit", text(&project), "--out", text(&out), "--labels-only"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let findings = fs::read(out.join("findings.json")).expect("findings");
+    let findings: Value = serde_json::from_slice(&findings).expect("JSON");
+    let found = findings.as_array().expect("a list").iter();
+    let found: Vec<&Value> = found.filter(|f| f["rule"] == "split_leakage").collect();
+    let [first, second] = found[..] else { panic!("two findings, not {found:?}") };
+    let [one, other] = [first, second].map(|finding| finding["message"].as_str().expect("words"));
+    assert!(one.contains("shuffle1") && other.contains("shuffle9"), "{one}; {other}");
+    assert_ne!(first["fingerprint"], second["fingerprint"]);
+}

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::Written;
 use super::{Evidence, Format, FormatError, ReadOptions, files, splits};
-use crate::dataset::{Class, Dataset, Image, Location, Part, Split};
+use crate::dataset::{Class, Dataset, Image, Location, Split};
 
 /// Classification by folders.
 pub(super) const FORMAT: Format = Format {
@@ -154,16 +154,14 @@ fn read(path: &Path, options: &ReadOptions) -> Result<Dataset, FormatError> {
 /// there is nothing that all read.
 fn write_splits(
     dataset: &Dataset,
-    splits: &[Split],
+    divisions: &[Split],
     folder: &Path,
 ) -> Result<Vec<String>, FormatError> {
     let mut written = Written::new(folder);
-    for (number, split) in (1..).zip(splits) {
-        for (part, word) in [(Part::Train, "train"), (Part::Test, "val")] {
-            let path = |image: u32| format!("{}\n", dataset.images[image as usize].path);
-            let list: String = split.images(part).into_iter().map(path).collect();
-            written.put(&format!("{word}-{number}.txt"), list.as_bytes())?;
-        }
+    for side in splits::sides(divisions) {
+        let path = |image: u32| format!("{}\n", dataset.images[image as usize].path);
+        let list: String = side.images.into_iter().map(path).collect();
+        written.put(&format!("{}-{}.txt", side.word, side.number), list.as_bytes())?;
     }
     Ok(written.into_names())
 }

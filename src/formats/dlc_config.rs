@@ -71,21 +71,13 @@ pub(super) fn read(path: &Path) -> Result<Config, FormatError> {
         let row = 1 + bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
         malformed(Some(row), "expected UTF-8, found another encoding".into())
     })?;
-    let options = serde_saphyr::options! {
-        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
-        strict_booleans: true,
-        with_snippet: false,
-    };
-    let raw: Raw =
-        serde_saphyr::from_str_with_options(text.trim_start_matches('\u{feff}'), options).map_err(
-            |error| {
-                let row = error.location().map(|location| location.line() as usize);
-                // The row stands in the error already.
-                let message = error.to_string();
-                let message = message.split(" at line ").next().unwrap_or_default();
-                malformed(row, message.lines().next().unwrap_or_default().into())
-            },
-        )?;
+    let raw: Raw = files::yaml(text).map_err(|error| {
+        let row = error.location().map(|location| location.line() as usize);
+        // The row stands in the error already.
+        let message = error.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default();
+        malformed(row, message.lines().next().unwrap_or_default().into())
+    })?;
     Ok(raw.into())
 }
 

@@ -66,12 +66,7 @@ pub(super) fn dead_in_config(root: &Path, file: &Path) -> Option<DeadKey> {
 /// Returns the text of a YAML file and its keys; `None` where it is none.
 fn keys(file: &Path) -> Option<(String, Value)> {
     let text = files::yaml_text(file)?;
-    let options = serde_saphyr::options! {
-        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
-        strict_booleans: true,
-        with_snippet: false,
-    };
-    let keys: Value = serde_saphyr::from_str_with_options(&text, options).ok()?;
+    let keys: Value = files::yaml(&text).ok()?;
     keys.is_object().then_some((text, keys))
 }
 

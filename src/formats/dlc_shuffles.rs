@@ -123,13 +123,8 @@ fn documents(folder: &Path) -> Vec<Document> {
 fn undocumented(root: &Path, folder: &Path, documents: &[Document]) -> Vec<Problem> {
     let file = folder.join("metadata.yaml");
     let Some(text) = files::yaml_text(&file) else { return Vec::new() };
-    let options = serde_saphyr::options! {
-        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
-        strict_booleans: true,
-        with_snippet: false,
-    };
     let name = files::relative(root, &file);
-    let listed: Value = match serde_saphyr::from_str_with_options(&text, options) {
+    let listed: Value = match files::yaml(&text) {
         Ok(listed) => listed,
         Err(error) => {
             let message = error.to_string().lines().next().unwrap_or_default().to_string();

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustc_hash::FxHashMap;
+use serde::de::DeserializeOwned;
 use walkdir::{DirEntry, WalkDir};
 
 use super::FormatError;
@@ -127,6 +128,20 @@ pub(super) fn yaml_text(path: &Path) -> Option<String> {
     let bytes = (yaml && path.is_file()).then(|| read(path).ok())??;
     let text = String::from_utf8_lossy(&bytes);
     Some(text.trim_start_matches('\u{feff}').to_string())
+}
+
+/// Reads a YAML text as trainers do: the last of two equal keys counts, and only `true` and
+/// `false` are booleans.
+///
+/// # Errors
+/// Fails with the row where it is no YAML, or not what is expected.
+pub(super) fn yaml<T: DeserializeOwned>(text: &str) -> Result<T, serde_saphyr::Error> {
+    let options = serde_saphyr::options! {
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+        strict_booleans: true,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text.trim_start_matches('\u{feff}'), options)
 }
 
 /// Returns whether a YAML text has a key at its top level.

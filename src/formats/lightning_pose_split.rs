@@ -24,11 +24,11 @@ pub(super) fn write(
 ) -> Result<Vec<String>, FormatError> {
     let mut written = Written::new(folder);
     for (number, split) in (1..).zip(splits) {
-        for (file, name) in (0..).zip(&dataset.label_files) {
-            let name = files::file_name(name);
-            let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-            for (part, mark) in [(Part::Train, ""), (Part::Test, "_new")] {
-                let images: BTreeSet<u32> = split.images(part).into_iter().collect();
+        for (part, mark) in [(Part::Train, ""), (Part::Test, "_new")] {
+            let images: BTreeSet<u32> = split.images(part).into_iter().collect();
+            for (file, name) in (0..).zip(&dataset.label_files) {
+                let name = files::file_name(name);
+                let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
                 let bytes = dlc_rewrite::rows_of(dataset, file, &images)?;
                 written.put(&format!("{stem}-{number}{mark}.csv"), &bytes)?;
             }

@@ -210,6 +210,11 @@ impl Source {
         self.replace(span, "");
     }
 
+    /// Takes all changes back.
+    pub(super) fn restore(&mut self) {
+        self.splices.clear();
+    }
+
     /// Returns the bytes after all changes. What lies within a span that is taken out goes
     /// with it.
     pub(super) fn spliced(&self) -> Vec<u8> {

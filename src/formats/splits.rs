@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::files;
+use crate::dataset::{Part, Split};
 
 /// Words that name a split, alone or followed by digits (`train2017`).
 const SPLITS: [&str; 12] = [
@@ -20,6 +21,24 @@ const SPLITS: [&str; 12] = [
     "testing",
     "testdev",
 ];
+
+/// One side of a division that is written for a trainer.
+pub(super) struct Side {
+    /// Number of the division, from 1.
+    pub(super) number: usize,
+    /// What trainers call the side, `train` or `val`.
+    pub(super) word: &'static str,
+    /// Its images, ascending.
+    pub(super) images: Vec<u32>,
+}
+
+/// Returns both sides of every division; what is in the gap is in neither.
+pub(super) fn sides(splits: &[Split]) -> impl Iterator<Item = Side> {
+    let words = [(Part::Train, "train"), (Part::Test, "val")];
+    (1..).zip(splits).flat_map(move |(number, split)| {
+        words.map(|(part, word)| Side { number, word, images: split.images(part) })
+    })
+}
 
 /// A split as a name tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::FormatError;
 use super::files::Written;
-use crate::dataset::{Dataset, Part, Split};
+use super::splits::{Side, sides};
+use crate::dataset::{Dataset, Split};
 
 /// Writes the lists of all divisions.
 pub(super) fn write(
@@ -15,19 +16,16 @@ pub(super) fn write(
     folder: &Path,
 ) -> Result<Vec<String>, FormatError> {
     let mut written = Written::new(folder);
-    for (number, split) in (1..).zip(splits) {
-        for (part, word) in [(Part::Train, "train"), (Part::Test, "val")] {
-            let name = |image: u32| {
-                let location = dataset.images[image as usize].location?;
-                let file = &dataset.label_files[location.file as usize];
-                let name = file.strip_prefix("Annotations/").unwrap_or(file);
-                Some(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
-            };
-            let list: String = (split.images(part).into_iter().filter_map(name))
-                .map(|name| format!("{name}\n"))
-                .collect();
-            written.put(&format!("split-{number}/ImageSets/Main/{word}.txt"), list.as_bytes())?;
-        }
+    let name = |image: u32| {
+        let location = dataset.images[image as usize].location?;
+        let file = &dataset.label_files[location.file as usize];
+        let name = file.strip_prefix("Annotations/").unwrap_or(file);
+        Some(name.rsplit_once('.').map_or(name, |(stem, _)| stem))
+    };
+    for Side { number, word, images } in sides(splits) {
+        let list: String =
+            images.into_iter().filter_map(name).map(|name| format!("{name}\n")).collect();
+        written.put(&format!("split-{number}/ImageSets/Main/{word}.txt"), list.as_bytes())?;
     }
     Ok(written.into_names())
 }

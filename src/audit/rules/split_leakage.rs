@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::audit::models::duplicates;
 use crate::audit::{Hit, Kind, Settings, Severity, Subject};
-use crate::dataset::{CURVE_FRAMES, Dataset, Part, nearest_training_frames, share_within};
+use crate::dataset::{CURVE_FRAMES, Dataset, Image, Part, nearest_training_frames, share_within};
 use crate::facts::Facts;
 
 /// Images that a finding about a division names at most.
@@ -21,13 +21,14 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
     let near = duplicates::groups(facts, &pairs);
     let mut hits = same(facts, &exact, Kind::SameContent, "the same content stands in");
     hits.extend(same(facts, &near, Kind::NearDuplicate, "nearly the same picture stands in"));
-    let divisions = divisions(dataset);
-    for division in divisions.iter().filter(|division| division.is_shuffle) {
-        hits.extend(division.alike(dataset, &exact, Kind::SameContent));
-        hits.extend(division.alike(dataset, &near, Kind::NearDuplicate));
+    let shuffles = shuffles(dataset);
+    for shuffle in &shuffles {
+        hits.extend(shuffle.alike(dataset, &exact, Kind::SameContent));
+        hits.extend(shuffle.alike(dataset, &near, Kind::NearDuplicate));
     }
     let max_gap = settings.get("max_gap_frames") as u64;
-    hits.extend(divisions.iter().filter_map(|division| division.neighbours(dataset, max_gap)));
+    let all = pairs_of_splits(dataset).into_iter().chain(shuffles);
+    hits.extend(all.filter_map(|division| division.neighbours(dataset, max_gap)));
     hits
 }
 
@@ -67,50 +68,52 @@ struct Division {
     /// What messages call an image of each side, in the singular and in the plural.
     a_trained: String,
     tested: String,
-    /// Whether it is one of many that may divide the same images.
-    is_shuffle: bool,
     train: Vec<u32>,
     test: Vec<u32>,
 }
 
-/// Returns every pair of splits and every shuffle.
-fn divisions(dataset: &Dataset) -> Vec<Division> {
-    let images = |is_one: &dyn Fn(usize) -> bool| -> Vec<u32> {
-        (0..dataset.images.len()).filter(|&at| is_one(at)).map(|at| at as u32).collect()
-    };
+/// Returns every pair of splits.
+fn pairs_of_splits(dataset: &Dataset) -> Vec<Division> {
     let mut order: Vec<usize> = (0..dataset.splits.len()).collect();
     order.sort_by_key(|&split| (rank(&dataset.splits[split]), &dataset.splits[split]));
     let mut all = Vec::new();
     for (at, &train) in order.iter().enumerate() {
         for &test in &order[at + 1..] {
-            let of = |split: usize| {
-                images(&|image| dataset.images[image].split.map(usize::from) == Some(split))
-            };
+            let of = |split| images(dataset, |image| image.split.map(usize::from) == Some(split));
             let [learnt, judged] = [train, test].map(|split| &dataset.splits[split]);
             all.push(Division {
                 name: format!("{learnt}\0{judged}"),
                 before: String::new(),
                 a_trained: format!("a frame in {learnt}"),
                 tested: format!("frames in {judged}"),
-                is_shuffle: false,
                 train: of(train),
                 test: of(test),
             });
         }
     }
-    for (at, name) in (0..).zip(&dataset.divisions) {
-        let of = |part| images(&|image| dataset.images[image].parts.contains(&(at, part)));
-        all.push(Division {
-            name: name.clone(),
-            before: format!("{name}: "),
-            a_trained: "a training frame".into(),
-            tested: "test frames".into(),
-            is_shuffle: true,
-            train: of(Part::Train),
-            test: of(Part::Test),
-        });
-    }
     all
+}
+
+/// Returns every shuffle, of which several may divide the same images.
+fn shuffles(dataset: &Dataset) -> Vec<Division> {
+    (0..)
+        .zip(&dataset.divisions)
+        .map(|(at, name)| {
+            let of = |part| images(dataset, |image| image.parts.contains(&(at, part)));
+            Division {
+                name: name.clone(),
+                before: format!("{name}: "),
+                a_trained: "a training frame".into(),
+                tested: "test frames".into(),
+                train: of(Part::Train),
+                test: of(Part::Test),
+            }
+        })
+        .collect()
+}
+
+fn images(dataset: &Dataset, is_one: impl Fn(&Image) -> bool) -> Vec<u32> {
+    (0..).zip(&dataset.images).filter(|(_, image)| is_one(image)).map(|(at, _)| at).collect()
 }
 
 /// Returns how early a split is used: to train, to choose a model, to judge it.

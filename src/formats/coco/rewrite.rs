@@ -58,21 +58,6 @@ pub(super) fn rewrite(dataset: &Dataset, edits: &[Edit]) -> Result<Rewrite, Form
     Ok(rewrite::finish(rewrite))
 }
 
-/// Returns a COCO file without some images and their annotations; all else is as it was.
-///
-/// # Errors
-/// Fails when it can no longer be read or is not what it was.
-pub(super) fn without(
-    dataset: &Dataset,
-    file: u32,
-    images: &BTreeSet<u32>,
-) -> Result<Vec<u8>, FormatError> {
-    let mut json = Json::open(dataset, file)?;
-    let gone = json.drop_images(images)?;
-    cut(&mut json.source, &json.annotations, &gone);
-    Ok(json.source.spliced())
-}
-
 /// Takes elements out of their array, each with one comma.
 fn cut(source: &mut Source, elements: &[Range<usize>], gone: &BTreeSet<usize>) {
     // A file may have several arrays of one name.
@@ -103,7 +88,7 @@ fn cut(source: &mut Source, elements: &[Range<usize>], gone: &BTreeSet<usize>) {
 }
 
 /// A COCO file whose values can be replaced.
-struct Json<'d> {
+pub(super) struct Json<'d> {
     dataset: &'d Dataset,
     file: u32,
     source: Source,
@@ -115,7 +100,11 @@ struct Json<'d> {
 }
 
 impl<'d> Json<'d> {
-    fn open(dataset: &'d Dataset, file: u32) -> Result<Json<'d>, FormatError> {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Fails when it can no longer be read or is not what it was.
+    pub(super) fn open(dataset: &'d Dataset, file: u32) -> Result<Json<'d>, FormatError> {
         let source = Source::open(dataset, &dataset.label_files[file as usize])?;
         let mut spans = [Vec::new(), Vec::new()];
         let mut elements = Elements::new(&source.bytes[..], &["images", "annotations"]);
@@ -140,6 +129,20 @@ impl<'d> Json<'d> {
             json.ones = v == Some(1.0);
         }
         Ok(json)
+    }
+
+    /// Returns the file with some images and their annotations alone; all else is as it was. The
+    /// file itself stays whole.
+    ///
+    /// # Errors
+    /// Fails when it is not what it was.
+    pub(super) fn only(&mut self, images: &BTreeSet<u32>) -> Result<Vec<u8>, FormatError> {
+        let others = (0..self.dataset.images.len() as u32).filter(|image| !images.contains(image));
+        let gone = self.drop_images(&others.collect())?;
+        cut(&mut self.source, &self.annotations, &gone);
+        let bytes = self.source.spliced();
+        self.source.restore();
+        Ok(bytes)
     }
 
     /// Takes the entries of images out and returns the annotations that go with them.

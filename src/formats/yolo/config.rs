@@ -67,19 +67,11 @@ pub(super) fn read(path: &Path) -> Result<Config, FormatError> {
 /// # Errors
 /// Fails when it is no YAML.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Config, FormatError> {
-    let options = serde_saphyr::options! {
-        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
-        strict_booleans: true,
-        with_snippet: false,
-    };
-    let raw: Raw =
-        serde_saphyr::from_str_with_options(text.trim_start_matches('\u{feff}'), options).map_err(
-            |error| FormatError::Malformed {
-                path: path.into(),
-                row: error.location().map(|location| location.line() as usize),
-                message: error.to_string().lines().next().unwrap_or_default().into(),
-            },
-        )?;
+    let raw: Raw = files::yaml(text).map_err(|error| FormatError::Malformed {
+        path: path.into(),
+        row: error.location().map(|location| location.line() as usize),
+        message: error.to_string().lines().next().unwrap_or_default().into(),
+    })?;
     Ok(Config::new(&raw))
 }
 

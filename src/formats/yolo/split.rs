@@ -9,9 +9,10 @@
 use std::path::Path;
 
 use super::super::files::Written;
+use super::super::splits::{Side, sides};
 use super::super::{FormatError, files};
 use super::config;
-use crate::dataset::{Dataset, Part, Project, Split};
+use crate::dataset::{Dataset, Project, Split};
 
 /// Keys of a `data.yaml` that say which images there are.
 const PLACES: [&str; 5] = ["path", "train", "val", "test", "minival"];
@@ -27,17 +28,17 @@ pub(super) fn write(
     let yaml = dataset.root.join(&project.config);
     let others = without_places(&yaml)?;
     let mut written = Written::new(folder);
-    for (number, split) in (1..).zip(splits) {
-        for (part, word) in [(Part::Train, "train"), (Part::Test, "val")] {
-            let mut list = String::new();
-            for image in split.images(part) {
-                let Some(file) = &dataset.images[image as usize].file else { continue };
-                let file = std::path::absolute(file)
-                    .map_err(|source| FormatError::Io { path: file.clone(), source })?;
-                list.push_str(&format!("{}\n", file.display()));
-            }
-            written.put(&format!("{word}-{number}.txt"), list.as_bytes())?;
+    for Side { number, word, images } in sides(splits) {
+        let mut list = String::new();
+        for image in images {
+            let Some(file) = &dataset.images[image as usize].file else { continue };
+            let file = std::path::absolute(file)
+                .map_err(|source| FormatError::Io { path: file.clone(), source })?;
+            list.push_str(&format!("{}\n", file.display()));
         }
+        written.put(&format!("{word}-{number}.txt"), list.as_bytes())?;
+    }
+    for number in 1..=splits.len() {
         let own = format!("train: train-{number}.txt\nval: val-{number}.txt\n{others}");
         written.put(&format!("data-{number}.yaml"), own.as_bytes())?;
     }
