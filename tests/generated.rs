@@ -25,15 +25,15 @@ pub(crate) fn hold(relative: &str, content: &str) -> bool {
     fs::read_to_string(&file).is_ok_and(|present| present == content)
 }
 
-/// Returns slug and whether it is a rule in SQL, for each TOML file, sorted.
-fn slugs() -> Vec<(String, bool)> {
-    let mut slugs: Vec<(String, bool)> = fs::read_dir(path("rules"))
+/// Returns slug and text of each TOML file, sorted.
+fn slugs() -> Vec<(String, String)> {
+    let mut slugs: Vec<(String, String)> = fs::read_dir(path("rules"))
         .expect("rules/")
         .filter_map(|entry| {
             let file = entry.expect("an entry").path();
             let slug = file.file_name()?.to_str()?.strip_suffix(".toml")?.to_string();
             let text = fs::read_to_string(&file).expect("a rule's TOML");
-            Some((slug, text.lines().any(|line| line.starts_with("sql"))))
+            Some((slug, text))
         })
         .collect();
     slugs.sort();
@@ -51,9 +51,14 @@ fn registry_lists_every_rule() {
     );
     let mut modules =
         String::from("//! One file per rule. Generated: `UPDATE=1 cargo test --release`.\n\n");
-    for (slug, sql) in slugs() {
-        let find =
-            if sql { "Find::Sql".into() } else { format!("Find::Rust(rules::{slug}::find)") };
+    for (slug, text) in slugs() {
+        let line = |start: &str| text.lines().find(|line| line.starts_with(start));
+        let sql = line("sql").is_some();
+        let find = match line("needs").is_some_and(|needs| needs.contains("\"poses\"")) {
+            _ if sql => "Find::Sql".into(),
+            true => format!("Find::Poses(rules::{slug}::find)"),
+            false => format!("Find::Rust(rules::{slug}::find)"),
+        };
         writeln!(
             registry,
             "        (\"{slug}\", include_str!(\"../../rules/{slug}.toml\"), {find}),"

@@ -18,7 +18,7 @@ const REACHING: &str = "dlc-reaching/examples/Reaching-Mackenzie-2018-08-30";
 /// Openfield's own swap of the ears; never planted on, and no false alarm.
 const REAL_SWAP: &str = "labeled-data/m4s1/img0102.png";
 const SEED: u64 = 20_260_714;
-const REPEATS: u64 = 20;
+const REPEATS: u64 = 10;
 
 /// Reads a dataset beside the repository; `None`, with a note, where it is absent.
 #[expect(clippy::print_stderr, reason = "tells why a test did nothing")]
@@ -35,18 +35,24 @@ fn labels_only(dataset: Dataset) -> Facts {
     facts::measure(dataset, &MeasureOptions { pixels: Pixels::Skip, ..MeasureOptions::default() })
 }
 
-fn findings(facts: &Facts, rule: &str, settings: &str) -> Vec<Finding> {
-    let rules = audit::builtin().expect("the built-in rules are valid");
-    let rule = audit::by_slug(&rules, rule).expect("the rule exists").clone();
-    let config = Config::parse(&format!("[rules.{}]\nenabled = true\n{settings}\n", rule.slug));
-    audit::run(facts, &[rule], &config.expect("settings")).findings
+/// Rules that share the explanation of a pose: what an error is called is another question than
+/// whether it is found.
+const POSE_RULES: [&str; 3] = ["keypoint_outlier", "left_right_swap", "pose_outlier"];
+
+fn findings(facts: &Facts, slugs: &[&str], settings: &str) -> Vec<Finding> {
+    let mut rules = audit::builtin().expect("the built-in rules are valid");
+    rules.retain(|rule| slugs.contains(&rule.slug.as_str()));
+    assert_eq!(rules.len(), slugs.len());
+    let set = |slug: &&str| format!("[rules.{slug}]\nenabled = true\n{settings}\n");
+    let config = Config::parse(&slugs.iter().map(set).collect::<String>());
+    audit::run(facts, &rules, &config.expect("settings")).findings
 }
 
 #[test]
 fn planted_pose_openfield_has_one_swap_and_it_is_found() {
     let Some(dataset) = read(OPENFIELD) else { return };
     let facts = labels_only(dataset);
-    let swaps = findings(&facts, "left_right_swap", "");
+    let swaps = findings(&facts, &["left_right_swap"], "");
     assert_eq!(swaps.len(), 1, "{swaps:?}");
     assert_eq!(swaps[0].image.as_deref(), Some(REAL_SWAP));
     assert!(swaps[0].score > 0.95, "{}", swaps[0].score);
@@ -59,11 +65,17 @@ fn planted_pose_rules_are_silent_on_undamaged_labels() {
     for path in [OPENFIELD, MIRROR, REACHING] {
         let Some(dataset) = read(path) else { return };
         let facts = labels_only(dataset);
-        for rule in ["keypoint_outlier", "bone_length_outlier", "temporal_jump", "keypoint_order"] {
-            let found = findings(&facts, rule, "");
+        for rule in [
+            "keypoint_outlier",
+            "pose_outlier",
+            "bone_length_outlier",
+            "temporal_jump",
+            "keypoint_order",
+        ] {
+            let found = findings(&facts, &[rule], "");
             assert!(found.is_empty(), "{path}: {found:?}");
         }
-        let tongue = findings(&facts, "missing_keypoint", "")
+        let tongue = findings(&facts, &["missing_keypoint"], "")
             .into_iter()
             .filter(|finding| finding.keypoint.as_deref() == Some("Tongue"));
         assert_eq!(tongue.count(), 0, "{path}: the tongue is rarely out");
@@ -128,7 +140,7 @@ impl Score {
 }
 
 /// Plants, audits and compares, by instance, as often as asked.
-fn measure(dataset: &Dataset, rule: &str, kind: Plant) -> Score {
+fn measure(dataset: &Dataset, kind: Plant) -> Score {
     let mut score = Score::default();
     for repeat in 0..REPEATS {
         let (copy, damaged) = damage(dataset, kind, SEED + repeat);
@@ -143,15 +155,15 @@ fn measure(dataset: &Dataset, rule: &str, kind: Plant) -> Score {
             let image = dataset.instances[at].image as usize;
             dataset.images[image].path == REAL_SWAP
         };
-        let flagged: BTreeSet<usize> = findings(&facts, rule, "").iter().map(at).collect();
-        score.found += flagged.intersection(&damaged).count();
-        score.wrong += flagged.difference(&damaged).filter(|&&at| !real(at)).count();
-        score.planted += damaged.len();
         let mut best = vec![0.0_f64; dataset.instances.len()];
-        for finding in findings(&facts, rule, "min_score = 0.0") {
+        for finding in findings(&facts, &POSE_RULES, "min_score = 0.05") {
             let at = at(&finding);
             best[at] = best[at].max(finding.score);
         }
+        let flagged: BTreeSet<usize> = (0..best.len()).filter(|&at| best[at] >= 0.5).collect();
+        score.found += flagged.intersection(&damaged).count();
+        score.wrong += flagged.difference(&damaged).filter(|&&at| !real(at)).count();
+        score.planted += damaged.len();
         let mut order: Vec<usize> = (0..best.len()).filter(|&at| !real(at)).collect();
         // Of equal scores the undamaged first: no luck in ties.
         order
@@ -174,23 +186,23 @@ fn planted_pose_errors_are_found_with_few_false_alarms() {
     // Average precision of SLEAP's label QC on the same kinds of error, and the recall
     // and precision that must not be lost.
     let table = [
-        (OPENFIELD, "left_right_swap", Plant::Swap, 0.10, 0.8, 0.95),
-        (OPENFIELD, "keypoint_outlier", Plant::Miss, 0.35, 0.2, 0.9),
-        (MIRROR, "left_right_swap", Plant::Swap, 0.06, 0.3, 0.9),
-        (MIRROR, "left_right_swap", Plant::Flip, 0.06, 0.8, 0.9),
-        (MIRROR, "keypoint_outlier", Plant::Miss, 0.06, 0.5, 0.9),
+        (OPENFIELD, Plant::Swap, 0.10, 0.9, 0.9),
+        (OPENFIELD, Plant::Miss, 0.35, 0.5, 0.9),
+        (MIRROR, Plant::Swap, 0.06, 0.4, 0.7),
+        (MIRROR, Plant::Flip, 0.06, 0.9, 0.7),
+        (MIRROR, Plant::Miss, 0.06, 0.7, 0.7),
     ];
-    for (path, rule, kind, peer, recall, precision) in table {
+    for (path, kind, peer, recall, precision) in table {
         let Some(dataset) = read(path) else { return };
-        let score = measure(&dataset, rule, kind);
+        let score = measure(&dataset, kind);
         println!(
-            "{} | {kind:?} | {rule} | AP {:.2} (peer {peer:.2}) | precision {:.2} | recall {:.2}",
+            "{} | {kind:?} | AP {:.2} (peer {peer:.2}) | precision {:.2} | recall {:.2}",
             path.split('/').next().unwrap_or_default(),
             score.average_precision,
             score.precision(),
             score.recall(),
         );
-        assert!(score.average_precision > peer, "{rule} {kind:?}");
-        assert!(score.precision() >= precision && score.recall() >= recall, "{rule} {kind:?}");
+        assert!(score.average_precision > 0.5 && score.average_precision > peer, "{kind:?}");
+        assert!(score.precision() >= precision && score.recall() >= recall, "{kind:?}");
     }
 }

@@ -4,6 +4,7 @@
 
 mod alike;
 mod config;
+mod evidence;
 mod explain;
 mod finding;
 mod ledger;

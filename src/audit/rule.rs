@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::evidence::Explained;
 use super::sql::Query;
 use super::{Hit, Level, Severity};
 use crate::facts::Facts;
@@ -26,6 +27,8 @@ pub struct Rule {
 pub enum Find {
     /// A pure function.
     Rust(fn(&Facts, &Settings) -> Vec<Hit>),
+    /// A pure function that is also told what is most likely wrong with each pose.
+    Poses(fn(&Facts, &Explained, &Settings) -> Vec<Hit>),
     /// The `sql` of its TOML file, run over the frames.
     Sql,
 }
@@ -101,6 +104,8 @@ pub enum Family {
 pub enum Need {
     /// Image files that were opened and measured.
     Pixels,
+    /// Explanations of poses, which are made once for all rules that need them.
+    Poses,
 }
 
 /// A number of a rule that users may change.
@@ -160,6 +165,9 @@ impl Rule {
         let invalid = |message: String| RuleError::Invalid { slug: slug.into(), message };
         if spec.sql.is_some() != matches!(find, Find::Sql) {
             return Err(invalid("a rule is either Rust or has `sql`".into()));
+        }
+        if spec.needs.contains(&Need::Poses) != matches!(find, Find::Poses(_)) {
+            return Err(invalid("only a rule in Rust may need `poses`, and must say so".into()));
         }
         for (name, threshold) in &spec.thresholds {
             if ["enabled", "severity"].contains(&name.as_str()) {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::evidence::{self, Explained};
 use super::rule::Need;
 use super::{
     Action, Config, Find, Finding, Hit, Ledger, Level, Place, Rule, Severity, Subject, ledger,
@@ -47,7 +48,12 @@ pub struct Skipped {
 ///
 /// The result does not depend on the order of the rules.
 pub fn run(facts: &Facts, rules: &[Rule], config: &Config) -> Audit {
-    let context = Context::new(facts);
+    let needed = |rule: &Rule| matches!(rule.find, Find::Poses(_)) && config.enabled(rule);
+    let explained = match rules.iter().any(needed) {
+        true => evidence::explain(facts),
+        false => Explained::default(),
+    };
+    let context = Context::new(facts, &explained);
     let judged: Vec<Result<Vec<Finding>, String>> =
         rules.par_iter().map(|rule| judge(&context, rule, config)).collect();
     let mut audit = Audit { ledger: ledger(facts), ..Audit::default() };
@@ -78,6 +84,7 @@ fn judge(context: &Context<'_>, rule: &Rule, config: &Config) -> Result<Vec<Find
     let settings = config.settings(rule);
     let hits = match rule.find {
         Find::Rust(find) => find(context.facts, &settings),
+        Find::Poses(find) => find(context.facts, context.explained, &settings),
         Find::Sql => super::sql::find(context.facts, rule, &settings).map_err(|e| e.to_string())?,
     };
     let hits = if rule.spec.merge { context.merge(hits) } else { hits };
@@ -126,12 +133,13 @@ fn hex(bytes: &[u8]) -> String {
 /// What turns hits into findings.
 struct Context<'a> {
     facts: &'a Facts,
+    explained: &'a Explained,
     /// What stands for each image in a fingerprint.
     keys: Vec<String>,
 }
 
 impl Context<'_> {
-    fn new(facts: &Facts) -> Context<'_> {
+    fn new<'a>(facts: &'a Facts, explained: &'a Explained) -> Context<'a> {
         // Identical files are told apart by their order of path.
         let mut copies: HashMap<[u8; 32], u32> = HashMap::new();
         let keys = (facts.dataset.images.iter().zip(&facts.images))
@@ -146,7 +154,7 @@ impl Context<'_> {
                 }
             })
             .collect();
-        Context { facts, keys }
+        Context { facts, explained, keys }
     }
 
     /// Replaces the hits on a video's images by one when nearly all are hit.

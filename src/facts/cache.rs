@@ -12,7 +12,7 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
@@ -21,11 +21,11 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::measure::{Measured, Windows};
 use super::{ImageFacts, Status};
 use crate::media;
-use crate::pixels::{LocalFacts, PixelFacts, Window};
+use crate::pixels::{LocalFacts, PixelFacts, Preview, Window};
 
 /// Version of the measures: to be raised whenever a measure changes its values. The
 /// test `measures_are_those_of_their_version` notices when that is forgotten.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Days after which a file that was not used is deleted.
 const KEPT_DAYS: u64 = 30;
@@ -64,6 +64,7 @@ impl Cache {
         windows.instances.iter().for_each(|window| add(window.as_ref().unwrap_or(&none)));
         add(&none);
         windows.keypoints.iter().for_each(add);
+        hash.update([u8::from(windows.preview)]);
         let name: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Entry { cache: self, path: self.folder.join(&name[..2]).join(&name[2..]) }
     }
@@ -151,8 +152,17 @@ fn encode(measured: &Measured) -> Vec<u8> {
     let mut body = Vec::new();
     let Measured { image, instances, keypoints } = measured;
     // Size and hash of the file are known before the cache is asked.
-    let ImageFacts { status, reason, size_px, orientation, content, pixels, bytes: _, sha256: _ } =
-        image;
+    let ImageFacts {
+        status,
+        reason,
+        size_px,
+        orientation,
+        content,
+        pixels,
+        preview,
+        bytes: _,
+        sha256: _,
+    } = image;
     let place = Status::ALL.iter().position(|known| known == status).unwrap_or_default();
     (place as u8).write(&mut body);
     reason.write(&mut body);
@@ -160,6 +170,7 @@ fn encode(measured: &Measured) -> Vec<u8> {
     orientation.write(&mut body);
     content.map(String::from).write(&mut body);
     pixels.write(&mut body);
+    preview.write(&mut body);
     instances.write(&mut body);
     keypoints.write(&mut body);
     let mut bytes = MAGIC.to_vec();
@@ -186,6 +197,7 @@ fn decode(bytes: &[u8]) -> Option<Measured> {
             None => None,
         },
         pixels: Stored::read(from)?,
+        preview: Stored::read(from)?,
         ..ImageFacts::default()
     };
     let measured =
@@ -233,6 +245,21 @@ stored_struct!(LocalFacts: blur_px sharpness brightness contrast);
 stored_struct!(PixelFacts: pixel_hash perceptual_hash thumbnail grey brightness brightness_mean
     clipped_frac contrast entropy_bits noise detail_frac blur_px sharpness laplacian_var
     motion_blur motion_angle_deg);
+
+stored_struct!(Preview: factor width height samples);
+
+impl Stored for Arc<[u8]> {
+    fn write(&self, out: &mut Vec<u8>) {
+        (self.len() as u64).write(out);
+        out.extend_from_slice(self);
+    }
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let length = usize::try_from(u64::read(from)?).ok()?;
+        let (bytes, rest) = from.split_at_checked(length)?;
+        *from = rest;
+        Some(bytes.into())
+    }
+}
 
 impl Stored for bool {
     fn write(&self, out: &mut Vec<u8>) {
@@ -297,6 +324,7 @@ mod tests {
         let local = LocalFacts { sharpness: 0.25, brightness: 0.5, ..LocalFacts::default() };
         let pixels =
             PixelFacts { pixel_hash: 7, grey: true, blur_px: Some(1.5), ..Default::default() };
+        let preview = Preview { factor: 2, width: 2, height: 1, samples: [3, 4].into() };
         Measured {
             image: ImageFacts {
                 status: Status::Decoded,
@@ -305,6 +333,7 @@ mod tests {
                 orientation: 6,
                 content: media::content_name("png"),
                 pixels: Some(pixels),
+                preview: Some(preview),
                 ..ImageFacts::default()
             },
             instances: vec![Some(local), None],
@@ -323,6 +352,8 @@ mod tests {
         assert_eq!(entry.get(), Some(measured()));
         assert_eq!(cache.trouble(), None);
         assert_eq!(cache.entry(&[2; 32], &windows).get(), None, "another file");
+        let shown = Windows { preview: true, ..Windows::default() };
+        assert_eq!(cache.entry(&[1; 32], &shown).get(), None, "with a preview");
         let moved = Windows { keypoints: vec![Window::around(1.0, 2.0, 3.0)], ..windows };
         assert_eq!(cache.entry(&[1; 32], &moved).get(), None, "other windows");
     }

@@ -15,12 +15,17 @@ use super::cache::Cache;
 use super::{Facts, ImageFacts, Status};
 use crate::dataset::Dataset;
 use crate::media::{self, Fault, MediaError};
-use crate::pixels::{self, LocalFacts, Luma, Picture, Window};
+use crate::pixels::{self, LocalFacts, Luma, Picture, Preview, Window};
+use crate::stats::random::SplitMix64;
 
 /// Half the side, in pixels, of the window around a keypoint: wide enough to hold
 /// edges to judge sharpness by, narrow enough to be about that body part in frames
 /// of 400 to 1000 px, the usual size of labelled pose frames.
 pub const KEYPOINT_WINDOW_HALF_PX: f64 = 16.0;
+
+/// Images with a [`Preview`], at most: as many as evidence about poses is fitted to, and less than
+/// 200 MB.
+pub const PREVIEWS: usize = 2000;
 
 /// Size in bytes above which a read buffer is not kept for the next file.
 const KEEP_BYTES: usize = 64 << 20;
@@ -56,8 +61,10 @@ pub fn measure(dataset: Dataset, options: &MeasureOptions<'_>) -> Facts {
         return Facts { dataset, images, ..Facts::default() };
     }
     let cache = options.cache.as_deref().map(Cache::open);
+    let instances = dataset.instances_by_image();
     let scan = Scan {
-        instances: dataset.instances_by_image(),
+        shown: shown(&dataset, &instances),
+        instances,
         dataset: &dataset,
         cache: cache.as_ref(),
         buffers: Mutex::default(),
@@ -101,6 +108,25 @@ pub fn measure(dataset: Dataset, options: &MeasureOptions<'_>) -> Facts {
     facts
 }
 
+/// Chooses the images that have a preview: those with labelled keypoints, and of many always the
+/// same ones, by a hash of their path.
+fn shown(dataset: &Dataset, instances: &[std::ops::Range<usize>]) -> Vec<bool> {
+    let posed = |range: &std::ops::Range<usize>| {
+        dataset.instances[range.clone()].iter().any(|instance| instance.len > 0)
+    };
+    let mut drawn: Vec<(u64, usize)> = (instances.iter().enumerate())
+        .filter(|(_, range)| posed(range))
+        .map(|(image, _)| (SplitMix64::named(&dataset.images[image].path, 0).word(), image))
+        .collect();
+    if drawn.len() > PREVIEWS {
+        drawn.select_nth_unstable(PREVIEWS);
+        drawn.truncate(PREVIEWS);
+    }
+    let mut shown = vec![false; instances.len()];
+    drawn.iter().for_each(|&(_, image)| shown[image] = true);
+    shown
+}
+
 /// What was measured of one image and of what is labelled in it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Measured {
@@ -111,19 +137,23 @@ pub(super) struct Measured {
     pub(super) keypoints: Vec<Option<LocalFacts>>,
 }
 
-/// Windows of one image to measure, besides the whole.
+/// What to take of one image, besides measures of the whole.
 #[derive(Debug, Default)]
 pub(super) struct Windows {
     /// One per instance; `None` for one without a box.
     pub(super) instances: Vec<Option<Window>>,
     /// One per keypoint of those instances.
     pub(super) keypoints: Vec<Window>,
+    /// Whether a preview is kept.
+    pub(super) preview: bool,
 }
 
 /// A scan over the images of a dataset.
 struct Scan<'a> {
     dataset: &'a Dataset,
     instances: Vec<std::ops::Range<usize>>,
+    /// Whether each image has a preview.
+    shown: Vec<bool>,
     cache: Option<&'a Cache>,
     /// Buffers that no thread is using.
     buffers: Mutex<Vec<Buffers>>,
@@ -218,6 +248,7 @@ impl Scan<'_> {
                 .flat_map(|instance| self.dataset.keypoints_of(instance))
                 .map(|point| Window::around(point.x, point.y, KEYPOINT_WINDOW_HALF_PX))
                 .collect(),
+            preview: self.shown[image],
         }
     }
 
@@ -246,6 +277,7 @@ fn measure_picture(known: ImageFacts, picture: &Picture, windows: &Windows) -> M
             status: Status::Decoded,
             size_px: Some([picture.width, picture.height]),
             pixels: Some(whole),
+            preview: if windows.preview { Preview::of(&luma) } else { None },
             ..known
         },
     }

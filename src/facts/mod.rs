@@ -12,11 +12,11 @@ mod planes;
 pub use cache::VERSION;
 pub use columns::{Column, Table};
 pub use frames::{FactsError, Frames};
-pub use measure::{KEYPOINT_WINDOW_HALF_PX, MeasureOptions, Pixels, measure};
+pub use measure::{KEYPOINT_WINDOW_HALF_PX, MeasureOptions, PREVIEWS, Pixels, measure};
 pub use planes::Planes;
 
 use crate::dataset::{Dataset, Image, Instance};
-pub use crate::pixels::{LocalFacts, PixelFacts};
+pub use crate::pixels::{LocalFacts, PixelFacts, Preview};
 
 /// Everything that rules may look at.
 #[derive(Debug, Default)]
@@ -56,6 +56,8 @@ pub struct ImageFacts {
     pub content: Option<&'static str>,
     /// Measures of the pixels, where the file was decoded.
     pub pixels: Option<PixelFacts>,
+    /// Small copy of the brightness, of at most [`PREVIEWS`] images with labelled keypoints.
+    pub preview: Option<Preview>,
 }
 
 /// Whether an image file can be read.

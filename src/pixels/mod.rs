@@ -11,6 +11,7 @@ mod hash;
 mod local;
 mod luma;
 mod noise;
+mod preview;
 mod sharpness;
 mod ycbcr;
 
@@ -18,6 +19,7 @@ pub use edges::edges;
 pub use hash::{THUMBNAIL, thumbnail_detail};
 pub use local::{Window, local};
 pub use luma::Luma;
+pub use preview::{PREVIEW_SIDE, Preview};
 pub use sharpness::{MAX_BLUR as MAX_BLUR_PX, SIDE as MEASURED_SIDE_PX};
 pub use ycbcr::rgb;
 

@@ -3,6 +3,8 @@
 pub mod clustered;
 pub mod distribution;
 pub mod interval;
+pub mod linear;
+pub mod logistic;
 pub mod permutation;
 pub mod power;
 pub mod random;

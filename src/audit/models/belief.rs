@@ -18,13 +18,13 @@ pub(in crate::audit) fn wrong_ratio(z: f64, sd: f64, prior: f64) -> f64 {
     posterior(prior, anything - right)
 }
 
-/// Returns the probability that a place is wrong: a right one follows a bivariate t
-/// distribution at `surprise` and `sd_px`, a wrong one is anywhere within `reach_px`.
-pub(in crate::audit) fn wrong_place(surprise: f64, sd_px: f64, reach_px: f64, prior: f64) -> f64 {
+/// Returns the logarithm of a likelihood ratio, positive for a wrong place: a right one follows a
+/// bivariate t distribution at `surprise` and `sd_px`, a wrong one is anywhere within `reach_px`.
+pub(in crate::audit) fn wrong_place(surprise: f64, sd_px: f64, reach_px: f64) -> f64 {
     // Densities 1/(2π sd²) exp(-surprise) and 1/(π reach²).
     let right = -surprise - (2.0 * sd_px * sd_px).ln();
     let anywhere = -(reach_px * reach_px).ln();
-    posterior(prior, anywhere - right)
+    anywhere - right
 }
 
 /// Returns the negative logarithm of the density of a bivariate t distribution at a
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn far_places_and_lengths_are_wrong_near_ones_are_not() {
-        let wrong = |z: f64| wrong_place(surprise(z, 4.0), 2.0, 100.0, 0.01);
+        let wrong = |z: f64| posterior(0.01, wrong_place(surprise(z, 4.0), 2.0, 100.0));
         assert!(wrong(1.0) < 0.001 && wrong(30.0) > 0.9);
         // ln 8 + 3 ln 101 - 2 ln 100 = 6.714 in favour, against prior odds of 1 to 99.
         assert!((wrong(20.0) - 0.893).abs() < 0.001);

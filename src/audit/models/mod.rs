@@ -10,8 +10,7 @@ pub(in crate::audit) mod pose;
 pub(in crate::audit) mod poses;
 pub(in crate::audit) mod problems;
 #[cfg(test)]
-mod samples;
-pub(in crate::audit) mod sides;
+pub(in crate::audit) mod samples;
 pub(in crate::audit) mod skeleton;
 pub(in crate::audit) mod tracks;
 mod witness;

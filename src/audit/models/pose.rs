@@ -1,14 +1,13 @@
-//! The pose model: where each keypoint should be, judged by the rest of its pose, and
-//! which labels fit better after left and right are exchanged.
+//! The pose model: where each keypoint should be, judged by the rest of its pose.
 //!
 //! Each keypoint has up to seven [witnesses](super::witness). It is contradicted only
 //! when even its more favourable witnesses object, so that a wrong neighbour does not
 //! incriminate it. How far a keypoint usually is from what they say sets the scale, so
 //! that a paw may move more than an ear.
 
-use super::belief::{LEAST_FREEDOM, surprise, t_quantile, wrong_place};
+use super::belief::{LEAST_FREEDOM, surprise};
 use super::poses::{Point, Pose, Poses, REFERENCES, pose};
-use super::witness::{self, Witness};
+use super::witness::{self, Usual, Witness};
 use crate::dataset::Dataset;
 use crate::stats::robust;
 
@@ -19,15 +18,6 @@ pub(in crate::audit) struct PoseModel {
     /// By keypoint.
     usual: Vec<Usual>,
     body_length_px: f64,
-}
-
-/// How a keypoint scatters around what its witnesses say.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Usual {
-    /// What a witness' standard deviation must be multiplied by. Positive.
-    scale: f64,
-    /// Degrees of freedom of the t distribution: the fewer, the more often it is far off.
-    freedom: f64,
 }
 
 /// How a labelled point fits the rest of its pose.
@@ -44,40 +34,38 @@ pub(in crate::audit) struct Fit {
 }
 
 impl PoseModel {
-    /// Fits the model, `None` of fewer than 20 poses with three points.
+    /// Fits the model, `None` of fewer than 15 poses with three points.
     pub(in crate::audit) fn fit(dataset: &Dataset, poses: &Poses) -> Option<PoseModel> {
         let rows: Vec<Pose> = (poses.sample(REFERENCES).into_iter())
             .map(|at| pose(dataset, &dataset.instances[at as usize]))
             .filter(|pose| pose.iter().flatten().count() >= 3)
             .collect();
+        let kinds = dataset.skeletons[poses.skeleton].keypoints.len();
+        PoseModel::of(&rows, kinds, poses.body_length_px)
+    }
+
+    /// Fits the model to poses of `kinds` keypoints, `None` of fewer than 15.
+    pub(in crate::audit) fn of(
+        rows: &[Pose],
+        kinds: usize,
+        body_length_px: f64,
+    ) -> Option<PoseModel> {
         if rows.len() < witness::MIN_POSES {
             return None;
         }
-        let kinds = dataset.skeletons[poses.skeleton].keypoints.len();
-        let least_sd_px = LEAST_SD_PX.max(LEAST_SD_LENGTHS * poses.body_length_px);
-        let witnesses = witness::choose(&rows, kinds, least_sd_px);
+        let least_sd_px = LEAST_SD_PX.max(LEAST_SD_LENGTHS * body_length_px);
+        let witnesses = witness::choose(rows, kinds, least_sd_px);
         let plain = Usual { scale: 1.0, freedom: LEAST_FREEDOM };
         let usual = vec![plain; kinds];
-        let mut model = PoseModel { witnesses, usual, body_length_px: poses.body_length_px };
-        model.usual = (0..kinds).map(|kind| model.usual(&rows, kind)).collect();
+        let mut model = PoseModel { witnesses, usual, body_length_px };
+        model.usual = (0..kinds).map(|kind| model.usual(rows, kind)).collect();
         Some(model)
     }
 
-    /// Returns how far a keypoint usually is from what its witnesses say, and how often
-    /// it is much further.
-    ///
-    /// Median and upper tenth of the distances tell scale and degrees of freedom of a
-    /// bivariate t distribution; both bear a tenth of wrong labels.
+    /// Returns how far a keypoint usually is from what its witnesses say.
     fn usual(&self, rows: &[Pose], kind: usize) -> Usual {
-        let mut all: Vec<f64> =
-            rows.iter().filter_map(|row| Some(self.fit_of(row, kind)?.z)).collect();
-        let middle = robust::quantile(&mut all, 0.5).unwrap_or(0.0);
-        let upper = robust::quantile(&mut all, 0.9).unwrap_or(0.0);
-        let freedom = (FREEDOMS.into_iter())
-            .find(|&freedom| upper * t_quantile(0.5, freedom) <= middle * t_quantile(0.9, freedom))
-            .unwrap_or(LEAST_FREEDOM);
-        let scale = (middle / t_quantile(0.5, freedom)).max(upper / t_quantile(0.9, freedom));
-        Usual { scale: scale.max(LEAST_SCALE), freedom }
+        let all = rows.iter().filter_map(|row| Some(self.fit_of(row, kind)?.z));
+        Usual::of(&mut all.collect::<Vec<f64>>())
     }
 
     /// Returns how a keypoint fits the rest of its pose, `None` where it is not labelled
@@ -112,40 +100,35 @@ impl PoseModel {
         Some([middle(&said, 0)?, middle(&said, 1)?])
     }
 
-    /// Returns the probability that a point is wrong: anywhere within a body length,
-    /// rather than scattered around its place.
-    pub(in crate::audit) fn wrong(&self, fit: &Fit, prior: f64) -> f64 {
-        wrong_place(fit.surprise, fit.sd_px, self.body_length_px, prior)
-    }
-
-    /// Returns the body length in pixels.
-    pub(in crate::audit) fn body_length_px(&self) -> f64 {
-        self.body_length_px
-    }
-
-    /// Returns how much better two keypoints fit exchanged than as labelled: the
-    /// logarithm of a likelihood ratio, and the worse of both fits after the exchange.
-    pub(in crate::audit) fn exchange(
+    /// Returns the natural logarithm of the density, per px², with which the rest of a pose expects
+    /// a keypoint at a place; `None` where nothing speaks of it.
+    ///
+    /// It is the mean of what the witnesses expect, so that a witness that knows most counts most
+    /// where it agrees, and others remain where a wrong neighbour leads it astray.
+    pub(in crate::audit) fn log_density(
         &self,
-        pose: &mut Pose,
-        [a, b]: [usize; 2],
-    ) -> Option<Exchange> {
-        let before = [self.fit_of(pose, a)?, self.fit_of(pose, b)?];
-        pose.swap(a, b);
-        let after = (self.fit_of(pose, a), self.fit_of(pose, b));
-        pose.swap(a, b);
-        let after = [after.0?, after.1?];
-        let total = |fits: [Fit; 2]| fits[0].surprise + fits[1].surprise;
-        Some(Exchange {
-            gain: total(before) - total(after),
-            before: before.map(|fit| fit.z),
-            after: after.map(|fit| fit.z),
-        })
+        pose: &Pose,
+        kind: usize,
+        point: Point,
+    ) -> Option<f64> {
+        let said: Vec<f64> = (self.witnesses[kind].iter())
+            .filter_map(|witness| witness.log_density(pose, point))
+            .collect();
+        let most = said.iter().copied().max_by(f64::total_cmp)?;
+        let sum: f64 = said.iter().map(|log| (log - most).exp()).sum();
+        Some(most + (sum / said.len() as f64).ln())
     }
 
-    /// Returns the total surprise of a pose, and the number of points that have any.
-    pub(in crate::audit) fn surprise(&self, pose: &Pose) -> f64 {
-        (0..pose.len()).filter_map(|kind| Some(self.fit_of(pose, kind)?.surprise)).sum()
+    /// Returns the logarithm of a likelihood ratio, positive where a keypoint is rather anywhere
+    /// within a body length than where the rest of its pose expects it.
+    pub(in crate::audit) fn log_ratio(
+        &self,
+        pose: &Pose,
+        kind: usize,
+        point: Point,
+    ) -> Option<f64> {
+        let anywhere = -(std::f64::consts::PI * self.body_length_px.powi(2)).ln();
+        Some(anywhere - self.log_density(pose, kind, point)?)
     }
 }
 
@@ -154,32 +137,16 @@ fn middle(points: &[Point], axis: usize) -> Option<f64> {
     robust::median(&mut points.iter().map(|point| point[axis]).collect::<Vec<f64>>())
 }
 
-/// What exchanging two keypoints would do.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::audit) struct Exchange {
-    /// Logarithm of the likelihood ratio, positive where exchanged labels fit better.
-    pub(in crate::audit) gain: f64,
-    /// Fits as labelled, standard deviations.
-    pub(in crate::audit) before: [f64; 2],
-    /// Fits after the exchange, standard deviations.
-    pub(in crate::audit) after: [f64; 2],
-}
-
-/// Degrees of freedom that are told apart, lightest tails first. 16 is still far from
-/// a normal distribution in the tails that matter here.
-const FREEDOMS: [f64; 5] = [16.0, 11.0, 8.0, 5.5, LEAST_FREEDOM];
 /// Share of a keypoint's witnesses that may be wrong in its favour.
 const FAVOURABLE: f64 = 0.3;
 /// How exactly anyone can label, pixels: half of one.
 const LEAST_SD_PX: f64 = 0.5;
 /// How exactly anyone can label, body lengths.
 const LEAST_SD_LENGTHS: f64 = 0.005;
-/// Where labels agree better than this with their witnesses, they were made of each
-/// other.
-const LEAST_SCALE: f64 = 0.25;
 
 #[cfg(test)]
 mod tests {
+    use super::super::belief::posterior;
     use super::super::poses::distance;
     use super::super::samples::{dataset, walk};
     use super::*;
@@ -193,8 +160,9 @@ mod tests {
     fn a_moved_nose_is_wrong_and_its_place_is_told() {
         let poses = walk(60);
         let model = model(&poses).expect("enough poses");
-        let wrong = |pose: &Pose, kind| {
-            model.fit_of(pose, kind).map(|fit| model.wrong(&fit, 0.01)).expect("witnesses")
+        let wrong = |pose: &Pose, kind: usize| {
+            let point = pose[kind].expect("labelled");
+            posterior(0.01, model.log_ratio(pose, kind, point).expect("witnesses"))
         };
         let mut moved = poses[30].clone();
         moved[0] = moved[0].map(|[x, y]| [x + 30.0, y - 30.0]);
@@ -212,8 +180,9 @@ mod tests {
         let poses = walk(60);
         let model = model(&poses).expect("enough poses");
         for (pose, kind) in poses.iter().flat_map(|pose| (0..pose.len()).map(move |k| (pose, k))) {
-            let fit = model.fit_of(pose, kind).expect("witnesses");
-            assert!(model.wrong(&fit, 0.01) < 0.5, "{kind}: {fit:?}");
+            let point = pose[kind].expect("labelled");
+            let ratio = model.log_ratio(pose, kind, point).expect("witnesses");
+            assert!(posterior(0.01, ratio) < 0.5, "{kind}: {ratio}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! spoils only the predictors that use it, a missing point costs only those, and
 //! twenty frames are enough to fit each.
 
+use super::belief::{LEAST_FREEDOM, surprise, t_quantile};
 use super::poses::{Point, Pose, distance};
 use crate::stats::robust;
 
@@ -16,6 +17,8 @@ pub(super) struct Witness {
     centre: Point,
     /// Scatter along both axes of these coordinates; positive.
     sd: Point,
+    /// How its standard deviations are to be taken.
+    usual: Usual,
     /// Median over the poses of the area of one standard deviation, px²; the smaller,
     /// the more a witness knows.
     pub(super) area_px2: f64,
@@ -58,6 +61,36 @@ pub(super) struct Testimony {
     /// Standard deviation of that, pixels: geometric mean of both axes.
     pub(super) sd_px: f64,
 }
+
+/// How distances scatter around what was predicted: a bivariate t distribution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Usual {
+    /// What a standard deviation must be multiplied by. Positive.
+    pub(super) scale: f64,
+    /// Degrees of freedom: the fewer, the more often it is far off.
+    pub(super) freedom: f64,
+}
+
+impl Usual {
+    /// Returns what fits distances in standard deviations, of which a tenth may be wrong: their
+    /// median and their upper tenth tell scale and degrees of freedom.
+    pub(super) fn of(all: &mut [f64]) -> Usual {
+        let middle = robust::quantile(all, 0.5).unwrap_or(0.0);
+        let upper = robust::quantile(all, 0.9).unwrap_or(0.0);
+        let freedom = (FREEDOMS.into_iter())
+            .find(|&freedom| upper * t_quantile(0.5, freedom) <= middle * t_quantile(0.9, freedom))
+            .unwrap_or(LEAST_FREEDOM);
+        let scale = (middle / t_quantile(0.5, freedom)).max(upper / t_quantile(0.9, freedom));
+        Usual { scale: scale.max(LEAST_SCALE), freedom }
+    }
+}
+
+/// Degrees of freedom that are told apart, lightest tails first. 16 is still far from
+/// a normal distribution in the tails that matter here.
+const FREEDOMS: [f64; 5] = [16.0, 11.0, 8.0, 5.5, LEAST_FREEDOM];
+/// Where labels agree better than this with their witnesses, they were made of each
+/// other.
+const LEAST_SCALE: f64 = 0.25;
 
 /// Chooses the witnesses of each keypoint.
 ///
@@ -102,8 +135,8 @@ const WORST_AREA: f64 = 9.0;
 /// Share of its usual length below which a vector has lost its direction.
 const SHORT: f64 = 0.25;
 /// Poses that a witness must be fitted to, at least: the standard error of a median of
-/// twenty values is 28 % of their standard deviation.
-pub(super) const MIN_POSES: usize = 20;
+/// fifteen values is 32 % of their standard deviation.
+pub(super) const MIN_POSES: usize = 15;
 
 /// Picks the witnesses that know most, none of them relying too much on one keypoint:
 /// one wrong keypoint must not be able to spoil half of them.
@@ -149,7 +182,11 @@ impl Witness {
         let sd = [along.sd, across.sd].map(|sd| sd.max(least_sd_px / unit));
         let area_px2 = sd[0] * sd[1] * unit * unit;
         let centre = [along.median, across.median];
-        area_px2.is_finite().then_some(Witness { basis, centre, sd, area_px2 })
+        let plain = Usual { scale: 1.0, freedom: LEAST_FREEDOM };
+        let mut witness = Witness { basis, centre, sd, usual: plain, area_px2 };
+        let distances = poses.iter().filter_map(|pose| Some(witness.testify(pose, pose[kind]?)?.z));
+        witness.usual = Usual::of(&mut distances.collect::<Vec<f64>>());
+        area_px2.is_finite().then_some(witness)
     }
 
     /// Returns what it says about a point, `None` where its keypoints are not labelled.
@@ -162,6 +199,15 @@ impl Witness {
             at: frame.leave(self.centre),
             sd_px: (self.sd[0] * self.sd[1]).sqrt() * frame.unit_px(),
         })
+    }
+
+    /// Returns the natural logarithm of the density, per px², with which it expects a keypoint at a
+    /// place; `None` where its keypoints are not labelled.
+    pub(super) fn log_density(&self, pose: &Pose, point: Point) -> Option<f64> {
+        let Testimony { z, sd_px, .. } = self.testify(pose, point)?;
+        let Usual { scale, freedom } = self.usual;
+        let area_px2 = std::f64::consts::TAU * (sd_px * scale).powi(2);
+        Some(-surprise(z / scale, freedom) - area_px2.ln())
     }
 
     /// Returns the keypoints that it relies on.

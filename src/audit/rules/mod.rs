@@ -33,6 +33,7 @@ pub(super) mod odd_aspect_image;
 pub(super) mod odd_size_image;
 pub(super) mod other_scorer;
 pub(super) mod oversized_image;
+pub(super) mod pose_outlier;
 pub(super) mod rare_keypoint;
 pub(super) mod rotated_image;
 pub(super) mod split_leakage;

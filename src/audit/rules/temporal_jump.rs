@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::audit::models::belief::{LEAST_FREEDOM, surprise, t_quantile, wrong_place};
+use crate::audit::models::belief::{LEAST_FREEDOM, posterior, surprise, t_quantile, wrong_place};
 use crate::audit::models::poses::{Point, Pose, Poses, pose};
 use crate::audit::models::tracks::{Track, tracks};
 use crate::audit::{Action, Hit, Proposal, Settings, Subject};
@@ -70,7 +70,7 @@ fn judge(
     settings: &Settings,
 ) -> Option<f64> {
     let surprise = surprise(departure.px / sd_px, LEAST_FREEDOM);
-    let score = wrong_place(surprise, sd_px, body_length_px, settings.get("prior"));
+    let score = posterior(settings.get("prior"), wrong_place(surprise, sd_px, body_length_px));
     (score >= settings.get("min_score")
         && departure.px >= settings.get("min_jump") * body_length_px
         && departure.px >= settings.get("min_return") * departure.across_px)

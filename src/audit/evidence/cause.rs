@@ -1,0 +1,136 @@
+//! What can be wrong with a pose, how likely it is before looking, and what speaks for it.
+
+use super::case::Case;
+use super::witnesses::{Evidence, Witnesses, exchanged};
+use crate::audit::models::poses::Pose;
+use crate::stats::robust;
+
+/// What is wrong with a pose.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::audit) enum Cause {
+    /// A keypoint lies elsewhere.
+    Miss(usize),
+    /// Keypoints carry each other's label, pair by pair.
+    Exchange(Vec<[usize; 2]>),
+    /// All keypoints lie elsewhere, together.
+    Whole(Whole),
+}
+
+/// How all keypoints of a pose are wrong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::audit) enum Whole {
+    /// Moved beside the animal.
+    Moved,
+    /// Labels of another frame.
+    CarriedOver,
+    /// Scaled, or with x and y exchanged.
+    Misshapen,
+}
+
+impl Whole {
+    pub(super) const ALL: [Whole; 3] = [Whole::Moved, Whole::CarriedOver, Whole::Misshapen];
+}
+
+/// Evidence about a pose, cause by cause.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Weighed {
+    /// Against each labelled keypoint.
+    pub(super) points: Vec<(usize, Evidence)>,
+    /// For each exchange.
+    pub(super) exchanges: Vec<Exchange>,
+    /// Against the pose as a whole: medians over its keypoints; `None` of fewer than
+    /// [`LEAST_POINTS`].
+    pub(super) whole: Option<Evidence>,
+}
+
+/// Evidence for an exchange.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Exchange {
+    pub(super) pairs: Vec<[usize; 2]>,
+    pub(super) of: Sides,
+    pub(super) evidence: Evidence,
+}
+
+/// What is exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sides {
+    /// One left-right pair, by its place among the pairs of the skeleton.
+    Pair(usize),
+    /// All of them.
+    All,
+    /// Two keypoints that are no pair.
+    Others,
+}
+
+/// Labelled points that a pose needs to be wrong as a whole rather than in its points.
+const LEAST_POINTS: usize = 3;
+
+/// Weighs the evidence about a pose of a case: its labels, or others in their place.
+pub(super) fn weigh(
+    witnesses: &Witnesses,
+    pairs: &[[usize; 2]],
+    case: &Case<'_>,
+    pose: &Pose,
+) -> Weighed {
+    let points = witnesses.of_pose(case, pose);
+    let labelled = |&&[a, b]: &&[usize; 2]| pose[a].is_some() && pose[b].is_some();
+    let exchanges: Vec<Exchange> = (pairs.iter().enumerate())
+        .filter(|(_, pair)| labelled(pair))
+        .map(|(at, &pair)| (vec![pair], Sides::Pair(at)))
+        .chain(side(pairs, labelled))
+        .chain(others(witnesses, pairs, case, pose, &points))
+        .map(|(pairs, of)| Exchange { evidence: witnesses.exchange(case, pose, &pairs), pairs, of })
+        .collect();
+    Weighed { whole: whole(&points), points, exchanges }
+}
+
+/// Returns all labelled pairs together, where there are several.
+fn side(
+    pairs: &[[usize; 2]],
+    labelled: impl Fn(&&[usize; 2]) -> bool,
+) -> Option<(Vec<[usize; 2]>, Sides)> {
+    let all: Vec<[usize; 2]> = pairs.iter().filter(labelled).copied().collect();
+    (all.len() > 1).then_some((all, Sides::All))
+}
+
+/// Returns two keypoints each, of those that something speaks against, that would both be right if
+/// they were exchanged: there are too many to weigh all.
+fn others(
+    witnesses: &Witnesses,
+    pairs: &[[usize; 2]],
+    case: &Case<'_>,
+    pose: &Pose,
+    points: &[(usize, Evidence)],
+) -> Vec<(Vec<[usize; 2]>, Sides)> {
+    let against = |evidence: &Evidence| evidence.geometry + evidence.look.unwrap_or(0.0);
+    let odd: Vec<usize> = (points.iter())
+        .filter(|(_, evidence)| against(evidence) > 0.0)
+        .map(|&(kind, _)| kind)
+        .collect();
+    let mut found = Vec::new();
+    for (at, &a) in odd.iter().enumerate() {
+        for &b in &odd[at + 1..] {
+            let righted = exchanged(pose, &[[a, b]]);
+            let right = |kind: usize| {
+                let at = righted[kind];
+                at.is_some_and(|at| against(&witnesses.evidence(case, &righted, kind, at)) < 0.0)
+            };
+            let is_pair = pairs.iter().any(|pair| pair.contains(&a) && pair.contains(&b));
+            if !is_pair && right(a) && right(b) {
+                found.push((vec![[a, b]], Sides::Others));
+            }
+        }
+    }
+    found
+}
+
+/// Returns the median evidence against the points of a pose: one point, or an exchanged pair, must
+/// not make all of it look wrong.
+pub(super) fn whole(points: &[(usize, Evidence)]) -> Option<Evidence> {
+    let looks: Option<Vec<f64>> = points.iter().map(|(_, evidence)| evidence.look).collect();
+    let mut geometry: Vec<f64> = points.iter().map(|(_, evidence)| evidence.geometry).collect();
+    (points.len() >= LEAST_POINTS).then(|| Evidence {
+        geometry: robust::median(&mut geometry).unwrap_or(0.0),
+        look: looks.and_then(|mut looks| robust::median(&mut looks)),
+    })
+}

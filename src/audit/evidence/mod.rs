@@ -1,0 +1,247 @@
+//! What is most likely wrong with each labelled pose, and how probably.
+//!
+//! Takes [`Facts`], gives [`Explained`]. Every pose is judged by models that were fitted to other
+//! parts of the data ([`folds`]): where the rest of the pose puts a keypoint, and what keypoints
+//! look like ([`looks`]). How much each piece of evidence counts is learnt from errors planted into
+//! labels that are trusted ([`planted`], [`odds`]), and how frequent errors are from the labels as
+//! they are. A pose is explained by its likeliest [`Cause`] alone, not by all that an error makes
+//! look odd. `docs/evidence.md` says it at length, with what was measured.
+
+mod body;
+mod case;
+mod cause;
+mod descriptor;
+mod discriminant;
+mod folds;
+mod limits;
+mod looks;
+mod odds;
+mod place;
+mod planted;
+#[cfg(test)]
+mod tests;
+mod witnesses;
+
+use rayon::prelude::*;
+
+use body::Body;
+use case::{Case, references};
+pub(in crate::audit) use cause::{Cause, Whole};
+use cause::{Weighed, weigh};
+use odds::Odds;
+pub(in crate::audit) use place::Placed;
+use witnesses::Witnesses;
+
+use crate::audit::models::poses::{Pose, Poses};
+use crate::facts::Facts;
+
+/// What is wrong with the poses of a dataset, in their order.
+#[derive(Debug, Default)]
+pub struct Explained(Vec<Explanation>);
+
+/// What is wrong with a pose.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::audit) struct Explanation {
+    /// Index into the dataset's instances.
+    pub(in crate::audit) instance: u32,
+    /// The likeliest cause.
+    pub(in crate::audit) cause: Cause,
+    /// Probability that the pose has an error at all, or another one after those that come before
+    /// it were put right.
+    pub(in crate::audit) score: f64,
+    /// Where a missed keypoint should be.
+    pub(in crate::audit) placed: Option<Placed>,
+    /// The strongest evidence for the cause: of the pose, of the picture.
+    pub(in crate::audit) because: Because,
+    /// Body length, pixels.
+    pub(in crate::audit) body_length_px: f64,
+    /// Whether so few poses were there that the score is capped.
+    pub(in crate::audit) few: bool,
+}
+
+impl Explained {
+    /// Returns the explanations with at least a probability.
+    pub(in crate::audit) fn above(&self, min_score: f64) -> impl Iterator<Item = &Explanation> {
+        self.0.iter().filter(move |explanation| explanation.score >= min_score)
+    }
+}
+
+impl Explanation {
+    /// Returns words for the end of a message where the score is capped, else none.
+    pub(in crate::audit) fn few(&self) -> &'static str {
+        if self.few { " (few poses, so no score is above 0.8)" } else { "" }
+    }
+}
+
+/// What speaks for a cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::audit) enum Because {
+    /// The rest of the pose.
+    Pose,
+    /// What lies around the place.
+    Picture,
+    /// Both.
+    Both,
+}
+
+/// Probability from which a pose is explained. Rules report from a threshold of their own on.
+const WORTH: f64 = 0.05;
+/// Probability above which a label does not teach what right ones look like.
+const DOUBTED: f64 = 0.3;
+/// Poses below which no score is above [`FEW_SCORE`]: each fold then holds fewer than eight, and
+/// one odd frame among them decides what is usual.
+const FEW: usize = 40;
+const FEW_SCORE: f64 = 0.8;
+/// Share of a pose's points that may be explained one after the other.
+const MOST_SHARE: f64 = 1.0 / 3.0;
+/// Poses that are judged between two looks at the memory: bounds what is held at once.
+const CHUNK: usize = 4096;
+
+/// Explains the poses of a dataset. Uses the current rayon pool; the result does not depend on its
+/// number of threads.
+pub(super) fn explain(facts: &Facts) -> Explained {
+    let mut all: Vec<Explanation> = Poses::by_skeleton(&facts.dataset)
+        .iter()
+        .flat_map(|poses| skeleton(facts, poses))
+        .collect();
+    // One pose is explained several times in the order of probability.
+    all.sort_by_key(|explanation| explanation.instance);
+    Explained(all)
+}
+
+/// Explains the poses of a skeleton.
+fn skeleton(facts: &Facts, poses: &Poses) -> Vec<Explanation> {
+    let folds = folds::folds(&facts.dataset, &poses.instances);
+    let case = |at: usize| Case::of(facts, poses.instances[at], folds[at]);
+    let references: Vec<Case<'_>> = references(facts, poses).into_iter().map(case).collect();
+    let skeleton = &facts.dataset.skeletons[poses.skeleton];
+    let kinds = skeleton.keypoints.len();
+    let pairs: Vec<[usize; 2]> = (skeleton.pairs.iter())
+        .map(|pair| pair.map(usize::from))
+        .filter(|&[a, b]| a != b && a.max(b) < kinds)
+        .collect();
+    let Some(judge) = Judge::learn(&references, &pairs, kinds, poses.body_length_px) else {
+        return Vec::new();
+    };
+    let few = poses.instances.len() < FEW;
+    let mut explained = Vec::new();
+    for chunk in (0..poses.instances.len()).collect::<Vec<_>>().chunks(CHUNK) {
+        explained.par_extend(chunk.par_iter().flat_map_iter(|&at| judge.explain(&case(at), few)));
+    }
+    explained
+}
+
+/// Models and odds of a skeleton.
+struct Judge<'a> {
+    witnesses: Witnesses,
+    odds: Odds,
+    pairs: &'a [[usize; 2]],
+}
+
+impl<'a> Judge<'a> {
+    /// Learns from cases twice: the second time without labels that the first doubts, which may
+    /// be few and yet spoil what a rare keypoint looks like.
+    fn learn(
+        cases: &[Case<'_>],
+        pairs: &'a [[usize; 2]],
+        kinds: usize,
+        length_px: f64,
+    ) -> Option<Judge<'a>> {
+        let all: Vec<Pose> = cases.iter().map(|case| case.pose.clone()).collect();
+        let body = Body::of(&all, length_px);
+        let (judge, weighed) = Judge::once(cases, &body, pairs, kinds, &|_, _| true)?;
+        let doubted = judge.doubted(&weighed);
+        if doubted.iter().all(Vec::is_empty) {
+            return Some(judge);
+        }
+        let trusted = |at: usize, kind: usize| !doubted[at].contains(&kind);
+        Some(Judge::once(cases, &body, pairs, kinds, &trusted)?.0)
+    }
+
+    /// Learns from the labels that are trusted; returns the evidence about all, case by case, too.
+    fn once(
+        cases: &[Case<'_>],
+        body: &Body,
+        pairs: &'a [[usize; 2]],
+        kinds: usize,
+        trusted: &(dyn Fn(usize, usize) -> bool + Sync),
+    ) -> Option<(Judge<'a>, Vec<Weighed>)> {
+        let witnesses = Witnesses::fit(cases, body.clone(), kinds, trusted)?;
+        let actual: Vec<Weighed> =
+            cases.par_iter().map(|case| weigh(&witnesses, pairs, case, &case.pose)).collect();
+        let planted = planted::plant(&witnesses, cases, kinds, trusted);
+        let odds = Odds::learn(&actual, &planted, pairs.len(), trusted);
+        Some((Judge { witnesses, odds, pairs }, actual))
+    }
+
+    /// Returns the keypoints that are doubted, case by case.
+    fn doubted(&self, weighed: &[Weighed]) -> Vec<Vec<usize>> {
+        (weighed.iter().zip(self.odds.doubts(weighed)))
+            .map(|(weighed, doubt)| {
+                let points = weighed.points.iter().zip(doubt.points);
+                points.filter(|&(_, doubt)| doubt > DOUBTED).map(|(&(kind, _), _)| kind).collect()
+            })
+            .collect()
+    }
+
+    /// Explains a pose: by its likeliest cause, and, where that leaves it doubtful after it is put
+    /// right, by the next.
+    fn explain(&self, case: &Case<'_>, few: bool) -> Vec<Explanation> {
+        let mut pose = case.pose.clone();
+        let most = ((case.labelled().len() as f64 * MOST_SHARE) as usize).max(1);
+        let mut found: Vec<Explanation> = Vec::new();
+        while found.len() < most {
+            let weighed = weigh(&self.witnesses, self.pairs, case, &pose);
+            let causes = self.odds.causes(&weighed);
+            let total: f64 = causes.iter().map(|weight| weight.odds).sum();
+            let probability = total / (1.0 + total);
+            let likeliest = causes.into_iter().max_by(|a, b| a.odds.total_cmp(&b.odds));
+            let Some(likeliest) = likeliest.filter(|_| probability >= WORTH) else { break };
+            // A second error is worth telling only where it is likely, after a likely first.
+            if !found.is_empty() && probability < 0.5 {
+                break;
+            }
+            let cause = likeliest.cause;
+            found.push(Explanation {
+                instance: case.instance,
+                score: if few { probability.min(FEW_SCORE) } else { probability },
+                placed: match cause {
+                    Cause::Miss(kind) => place::place(&self.witnesses, case, &pose, kind),
+                    _ => None,
+                },
+                because: because(&weighed, &cause),
+                body_length_px: self.witnesses.body.length_px,
+                few,
+                cause: cause.clone(),
+            });
+            match cause {
+                Cause::Miss(kind) => pose[kind] = None,
+                Cause::Exchange(pairs) => pose = witnesses::exchanged(&pose, &pairs),
+                Cause::Whole(_) => break,
+            }
+            if probability < 0.5 {
+                break;
+            }
+        }
+        found
+    }
+}
+
+/// Returns what speaks for a cause, by the evidence that is in its favour.
+fn because(weighed: &Weighed, cause: &Cause) -> Because {
+    let evidence = match cause {
+        Cause::Miss(kind) => {
+            weighed.points.iter().find(|(of, _)| of == kind).map(|&(_, evidence)| evidence)
+        }
+        Cause::Exchange(pairs) => (weighed.exchanges.iter())
+            .find(|exchange| &exchange.pairs == pairs)
+            .map(|exchange| exchange.evidence),
+        Cause::Whole(_) => weighed.whole,
+    };
+    let evidence = evidence.unwrap_or_default();
+    match (evidence.geometry > 0.0, evidence.look.is_some_and(|look| look > 0.0)) {
+        (true, true) => Because::Both,
+        (false, true) => Because::Picture,
+        _ => Because::Pose,
+    }
+}
