@@ -166,7 +166,8 @@ mod tests {
             assert_eq!(again.dataset.instances.len() + 1, facts.dataset.instances.len());
             assert_eq!(again.keypoints, anew.keypoints);
             assert_eq!(again.instances, anew.instances);
-            assert_eq!(again.images, anew.images);
+            // What was measured of a picture stays, whatever is labelled in it.
+            assert!(again.images == facts.images);
         }
     }
 

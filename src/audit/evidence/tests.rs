@@ -87,7 +87,7 @@ fn right_labels_are_not_doubted() {
 
 #[test]
 fn few_poses_cap_the_score_and_fewer_say_nothing() {
-    let far = |poses: &mut [Pose]| poses[10][0] = moved(poses[10][0], [70.0, -70.0]);
+    let far = |poses: &mut [Pose]| poses[10].swap(1, 2);
     let found = explained(FEW - 1, Eyes::Open, far);
     let [one] = &found[..] else { panic!("{found:?}") };
     assert!(one.few && one.score <= FEW_SCORE && !one.few().is_empty(), "{one:?}");

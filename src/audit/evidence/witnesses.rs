@@ -108,8 +108,8 @@ impl Witnesses {
 }
 
 /// Greatest logarithm of a likelihood ratio for or against an exchange that one kind of evidence
-/// may give; the same both ways, since exchanging again is the reverse.
-const EXCHANGE: f64 = 15.0;
+/// may give: as for two points. The same both ways, since exchanging again is the reverse.
+const EXCHANGE: f64 = 30.0;
 
 /// Returns a pose with keypoints exchanged pairwise.
 pub(super) fn exchanged(pose: &Pose, pairs: &[[usize; 2]]) -> Pose {
