@@ -14,7 +14,9 @@ pub(in crate::audit) fn find(_: &Facts, explained: &Explained, settings: &Settin
                 Because::Both => "they do not fit each other, nor the image",
             };
             let (kind, what) = match whole {
-                Whole::Moved => (Kind::Shift, "moved beside the animal together"),
+                // Points that fit each other were not scaled, whatever is likeliest.
+                Whole::Misshapen if why.because == Because::Picture => (Kind::Shift, BESIDE),
+                Whole::Moved => (Kind::Shift, BESIDE),
                 Whole::Misshapen => (Kind::Shift, "scaled, or have x and y exchanged"),
                 Whole::CarriedOver => (Kind::CarryOver, "those of another frame"),
             };
@@ -27,3 +29,5 @@ pub(in crate::audit) fn find(_: &Facts, explained: &Explained, settings: &Settin
         })
         .collect()
 }
+
+const BESIDE: &str = "moved beside the animal together";
