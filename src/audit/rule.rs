@@ -101,6 +101,8 @@ pub enum Family {
 pub enum Need {
     /// Image files that were opened and measured.
     Pixels,
+    /// What a model says of the images.
+    Predictions,
 }
 
 /// A number of a rule that users may change.

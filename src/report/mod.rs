@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::audit::{Audit, Config, Rule};
-use crate::eval::PredictionsError;
+use crate::predictions::PredictionsError;
 use crate::facts::{Facts, FactsError, Table};
 
 pub use bench::{BenchReport, bench_text, write_bench};
