@@ -19,6 +19,7 @@
 //! | [`clean`] | findings, a policy | a [`clean::Patch`], a cleaned copy, and back |
 //! | [`report`] | facts and findings | files |
 //! | [`relabel`] | findings, what people did | a queue, decisions |
+//! | [`predictions`] | a file of predictions, a dataset | [`dataset::Predictions`] |
 //! | [`eval`] | a dataset and predictions | numbers |
 //! | [`plant`] | a dataset, a recipe of errors | edits that make them |
 //! | [`onnx`] | operators, a loss | gradients, ONNX models |
@@ -55,6 +56,7 @@ pub mod packages;
 mod page;
 pub mod pixels;
 pub mod plant;
+pub mod predictions;
 pub mod relabel;
 pub mod report;
 pub mod stats;

@@ -4,13 +4,15 @@
 //! Everything is drawn by seed. Fixtures hold one JSON object per line, see
 //! `fixtures/README.md`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
 use image::{GrayImage, RgbImage, imageops};
 use labelvet::dataset::{
-    BBox, Class, Dataset, Image, Instance, InstanceName, Keypoint, Location, Part, Problem,
-    ProblemKind, Skeleton, Visibility, infer_pairs,
+    BBox, Class, Dataset, Image, Instance, InstanceName, Keypoint, Location, Part, PredictedBox,
+    PredictedClass, PredictedPoint, PredictedPose, Predictions, Problem, ProblemKind, Skeleton,
+    Visibility, infer_pairs,
 };
 use serde::Deserialize;
 
@@ -125,6 +127,23 @@ pub(crate) enum Edit {
     DeclareSize { image: String, size: [u32; 2] },
     /// Adds an image without labels, a copy of the picture of another.
     AddImage { image: String, from: String },
+    /// Predicts the box of the mouse in images (`image` may end in `*`) as it is before all
+    /// edits, with a scatter in pixels and scores that differ by up to 0.02.
+    PredictMouse { image: String, scatter: f64, score: f64 },
+    /// Predicts a box.
+    PredictBox { image: String, class: String, bbox: [f64; 4], score: f64 },
+    /// Predicts the pose of the mouse as it is before all edits, moved by pixels; `image` may end
+    /// in `*`.
+    PredictPose {
+        image: String,
+        #[serde(default)]
+        by: [f64; 2],
+        score: f64,
+    },
+    /// Predicts probabilities of classes of images, or of their instances; `image` may end in `*`.
+    PredictClass { image: String, instance: Option<usize>, classes: BTreeMap<String, f64> },
+    /// Changes the class of an image, adding it where it is new; `image` may end in `*`.
+    SetImageClass { image: String, class: String },
     /// Adds something that a reader would have noticed.
     Problem { kind: String, file: String, row: Option<u32>, image: Option<String>, message: String },
 }
@@ -193,6 +212,76 @@ pub(crate) fn build(root: &Path, edits: &[Edit]) -> Dataset {
     }
     project.dataset.sort();
     project.dataset
+}
+
+/// Returns what the edits predict for the dataset that [`build`] made of them; `None` where they
+/// predict nothing.
+pub(crate) fn predictions(dataset: &Dataset, edits: &[Edit]) -> Option<Predictions> {
+    let images = |path: &str| -> Vec<u32> {
+        let fits = |image: &Image| match path.strip_suffix('*') {
+            None => image.path == path,
+            Some(start) => image.path.starts_with(start),
+        };
+        (0..).zip(&dataset.images).filter(|(_, image)| fits(image)).map(|(at, _)| at).collect()
+    };
+    let class = |name: &str| {
+        let at = dataset.classes.iter().position(|class| class.name == name);
+        at.unwrap_or_else(|| panic!("the dataset has no class {name}"))
+    };
+    // The base images are in the order of their paths.
+    let truth = |image: u32| pose(image);
+    let mut found = Predictions::default();
+    for edit in edits {
+        match edit {
+            Edit::PredictMouse { image, scatter, score } => {
+                for image in images(image) {
+                    let off = |axis| scatter * (2.0 * noise(9, u64::from(image), axis) - 1.0);
+                    let mouse = around(&truth(image));
+                    let bbox = BBox {
+                        x: mouse.x + off(0),
+                        y: mouse.y + off(1),
+                        width: mouse.width + off(2),
+                        height: mouse.height + off(3),
+                    };
+                    let score = score + 0.02 * (2.0 * noise(9, u64::from(image), 4) - 1.0);
+                    found.boxes.push(PredictedBox { image, class: 0, bbox, score });
+                }
+            }
+            Edit::PredictBox { image, class: name, bbox: [x, y, width, height], score } => {
+                let bbox = BBox { x: *x, y: *y, width: *width, height: *height };
+                let (class, score) = (class(name) as u16, *score);
+                let boxes = images(image).into_iter();
+                found.boxes.extend(boxes.map(|image| PredictedBox { image, class, bbox, score }));
+            }
+            Edit::PredictPose { image, by: [dx, dy], score } => {
+                for image in images(image) {
+                    let point = |[x, y]: [f64; 2]| PredictedPoint {
+                        x: x + dx,
+                        y: y + dy,
+                        likelihood: *score,
+                    };
+                    let points = truth(image).into_iter().map(point).collect();
+                    let (instance, skeleton, score) = (None, 0, *score);
+                    found.poses.push(PredictedPose { image, instance, skeleton, score, points });
+                }
+            }
+            Edit::PredictClass { image, instance, classes } => {
+                let mut probabilities = vec![0.0; dataset.classes.len()];
+                for (name, probability) in classes {
+                    probabilities[class(name)] = *probability;
+                }
+                let ranges = dataset.instances_by_image();
+                for image in images(image) {
+                    let range = &ranges[image as usize];
+                    let instance = instance.map(|at| (range.start + at) as u32);
+                    let probabilities = probabilities.clone();
+                    found.classes.push(PredictedClass { image, instance, probabilities });
+                }
+            }
+            _ => {}
+        }
+    }
+    (!found.is_empty()).then_some(found)
 }
 
 struct Project {
@@ -456,6 +545,16 @@ impl Project {
             Edit::AddClass { name, defined } => {
                 self.class(name, *defined);
             }
+            Edit::SetImageClass { image, class } => {
+                let class = self.class(class, true);
+                for image in self.all(image) {
+                    self.dataset.images[image].class = Some(class);
+                }
+            }
+            Edit::PredictMouse { .. }
+            | Edit::PredictBox { .. }
+            | Edit::PredictPose { .. }
+            | Edit::PredictClass { .. } => {}
             Edit::SetSplit { image, split } => {
                 let splits = &mut self.dataset.splits;
                 let at = splits.iter().position(|name| name == split).unwrap_or_else(|| {

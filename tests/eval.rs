@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use labelvet::dataset::Dataset;
-use labelvet::eval::{self, Predictions, Settings};
+use labelvet::dataset::{Dataset, PredictedPoint, PredictedPose, Predictions};
+use labelvet::eval::{self, Settings};
 use labelvet::formats::{self, ReadOptions};
+use labelvet::predictions;
 use serde_json::Value;
 
 fn fixture(name: &str) -> PathBuf {
@@ -19,7 +20,7 @@ fn read(path: &Path) -> Dataset {
 
 /// Returns what labelvet says of a results file, in the names of pycocotools' numbers.
 fn summary(dataset: &Dataset, results: &Path, sigma: f64) -> Value {
-    let reading = eval::read_predictions(results, dataset).expect("results");
+    let reading = predictions::read(results, dataset).expect("results");
     assert_eq!(reading.problems, []);
     let subsets = eval::own_subsets(dataset);
     let images: Vec<u32> = subsets.iter().flat_map(|subset| subset.images.clone()).collect();
@@ -59,12 +60,13 @@ fn oks_map_is_pycocotools() {
 #[test]
 fn results_survive_every_kind_of_file() {
     let dataset = read(&fixture("labels.json"));
-    let given = eval::read_predictions(&fixture("results-0.json"), &dataset).expect("results");
+    let given = predictions::read(&fixture("results-0.json"), &dataset).expect("results");
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
-    eval::write_coco_results(&path("r.json"), &dataset, &given.predictions).expect("written");
-    eval::write_parquet(&path("r.parquet"), &dataset, &given.predictions).expect("written");
-    eval::write_csv(&path("r.csv"), &dataset, &given.predictions).expect("written");
+    predictions::write_coco_results(&path("r.json"), &dataset, &given.predictions)
+        .expect("written");
+    predictions::write_parquet(&path("r.parquet"), &dataset, &given.predictions).expect("written");
+    predictions::write_csv(&path("r.csv"), &dataset, &given.predictions).expect("written");
     let subsets = eval::own_subsets(&dataset);
     let measure = |predictions: &Predictions| {
         let settings = Settings::default();
@@ -74,11 +76,11 @@ fn results_survive_every_kind_of_file() {
     let expected = measure(&given.predictions);
     assert!(expected.all.n_points > 100 && expected.oks.map.is_some());
     for name in ["r.json", "r.parquet"] {
-        let reading = eval::read_predictions(&path(name), &dataset).expect(name);
+        let reading = predictions::read(&path(name), &dataset).expect(name);
         assert_eq!(measure(&reading.predictions), expected, "{name}");
     }
     // A CSV has no score of the animal, so that matching is the same and precision is not.
-    let reading = eval::read_predictions(&path("r.csv"), &dataset).expect("r.csv");
+    let reading = predictions::read(&path("r.csv"), &dataset).expect("r.csv");
     assert_eq!(measure(&reading.predictions).all, expected.all);
 }
 
@@ -102,20 +104,20 @@ fn text(path: &Path) -> &str {
 /// Writes the example's labels, moved by 3 and 4 px, as predictions, and a split file.
 fn shifted(folder: &Path) -> [PathBuf; 2] {
     let dataset = read(&example());
-    let rows = (dataset.instances.iter().enumerate())
+    let rows: Vec<_> = (dataset.instances.iter().enumerate())
         .map(|(at, instance)| {
             let count = dataset.skeletons[0].keypoints.len();
-            let mut points = vec![eval::PredictedPoint::MISSING; count];
+            let mut points = vec![PredictedPoint::MISSING; count];
             for label in dataset.keypoints_of(instance) {
                 let (x, y) = (label.x + 3.0, label.y - 4.0);
-                points[usize::from(label.kind)] = eval::PredictedPoint { x, y, likelihood: 0.9 };
+                points[usize::from(label.kind)] = PredictedPoint { x, y, likelihood: 0.9 };
             }
             let (image, instance) = (instance.image, Some(at as u32));
-            eval::Prediction { image, instance, skeleton: 0, score: 0.9, points }
+            PredictedPose { image, instance, skeleton: 0, score: 0.9, points }
         })
         .collect();
     let predictions = folder.join("model.csv");
-    eval::write_csv(&predictions, &dataset, &Predictions { rows }).expect("written");
+    predictions::write_csv(&predictions, &dataset, &Predictions::from(rows)).expect("written");
     let split = folder.join("split.csv");
     let parts = (dataset.images.iter().enumerate())
         .map(|(at, image)| format!("{},{}\n", image.path, if at < 60 { "train" } else { "test" }));

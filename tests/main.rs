@@ -20,6 +20,7 @@ mod ops;
 mod pixels;
 mod plant;
 mod planted_pose;
+mod predictions;
 mod relabel;
 mod report;
 mod rules;

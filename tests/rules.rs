@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use labelvet::audit::{self, Config, Finding, Rule};
-use labelvet::facts::{self, Facts, MeasureOptions};
+use labelvet::facts::{self, Facts, MeasureOptions, Predicted};
 use serde_json::{Value, json};
 
 use crate::base::{self, Edit};
@@ -30,7 +30,9 @@ fn edits(path: &Path) -> Vec<Edit> {
 fn facts_of(edits: &[Edit]) -> (tempfile::TempDir, Facts) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dataset = base::build(folder.path(), edits);
-    let facts = facts::measure(dataset, &MeasureOptions::default());
+    let predictions = base::predictions(&dataset, edits);
+    let mut facts = facts::measure(dataset, &MeasureOptions::default());
+    facts.predictions = predictions.map(|all| Predicted::new(&facts.dataset, all));
     (folder, facts)
 }
 

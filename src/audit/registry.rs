@@ -10,6 +10,7 @@ use super::rules;
 #[rustfmt::skip]
 pub fn builtin() -> Result<Vec<Rule>, RuleError> {
     [
+        ("badly_located_box", include_str!("../../rules/badly_located_box.toml"), Find::Rust(rules::badly_located_box::find)),
         ("blurred_keypoint", include_str!("../../rules/blurred_keypoint.toml"), Find::Rust(rules::blurred_keypoint::find)),
         ("blurry_image", include_str!("../../rules/blurry_image.toml"), Find::Rust(rules::blurry_image::find)),
         ("bone_length_outlier", include_str!("../../rules/bone_length_outlier.toml"), Find::Rust(rules::bone_length_outlier::find)),
@@ -38,6 +39,7 @@ pub fn builtin() -> Result<Vec<Rule>, RuleError> {
         ("light_image", include_str!("../../rules/light_image.toml"), Find::Rust(rules::light_image::find)),
         ("litter_file", include_str!("../../rules/litter_file.toml"), Find::Rust(rules::litter_file::find)),
         ("low_information_image", include_str!("../../rules/low_information_image.toml"), Find::Rust(rules::low_information_image::find)),
+        ("mislabelled_class", include_str!("../../rules/mislabelled_class.toml"), Find::Rust(rules::mislabelled_class::find)),
         ("missing_image", include_str!("../../rules/missing_image.toml"), Find::Rust(rules::missing_image::find)),
         ("missing_keypoint", include_str!("../../rules/missing_keypoint.toml"), Find::Rust(rules::missing_keypoint::find)),
         ("near_duplicate", include_str!("../../rules/near_duplicate.toml"), Find::Rust(rules::near_duplicate::find)),
@@ -45,11 +47,13 @@ pub fn builtin() -> Result<Vec<Rule>, RuleError> {
         ("odd_aspect_image", include_str!("../../rules/odd_aspect_image.toml"), Find::Rust(rules::odd_aspect_image::find)),
         ("odd_size_image", include_str!("../../rules/odd_size_image.toml"), Find::Rust(rules::odd_size_image::find)),
         ("other_scorer", include_str!("../../rules/other_scorer.toml"), Find::Rust(rules::other_scorer::find)),
+        ("overlooked_instance", include_str!("../../rules/overlooked_instance.toml"), Find::Rust(rules::overlooked_instance::find)),
         ("oversized_image", include_str!("../../rules/oversized_image.toml"), Find::Rust(rules::oversized_image::find)),
         ("pose_outlier", include_str!("../../rules/pose_outlier.toml"), Find::Poses(rules::pose_outlier::find)),
         ("rare_keypoint", include_str!("../../rules/rare_keypoint.toml"), Find::Rust(rules::rare_keypoint::find)),
         ("rotated_image", include_str!("../../rules/rotated_image.toml"), Find::Rust(rules::rotated_image::find)),
         ("split_leakage", include_str!("../../rules/split_leakage.toml"), Find::Rust(rules::split_leakage::find)),
+        ("swapped_class", include_str!("../../rules/swapped_class.toml"), Find::Rust(rules::swapped_class::find)),
         ("temporal_jump", include_str!("../../rules/temporal_jump.toml"), Find::Rust(rules::temporal_jump::find)),
         ("tiny_box", include_str!("../../rules/tiny_box.toml"), Find::Sql),
         ("uncompared_labels", include_str!("../../rules/uncompared_labels.toml"), Find::Rust(rules::uncompared_labels::find)),

@@ -106,6 +106,8 @@ pub enum Need {
     Pixels,
     /// Explanations of poses, which are made once for all rules that need them.
     Poses,
+    /// What a model says of the images.
+    Predictions,
 }
 
 /// A number of a rule that users may change.

@@ -8,9 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::evidence::{self, Explained};
 use super::rule::Need;
-use super::{
-    Action, Config, Find, Finding, Hit, Ledger, Level, Place, Rule, Severity, Subject, ledger,
-};
+use super::{Config, Find, Finding, Hit, Ledger, Level, Place, Rule, Severity, Subject, ledger};
 use crate::dataset::Location;
 use crate::facts::Facts;
 
@@ -80,6 +78,9 @@ fn judge(context: &Context<'_>, rule: &Rule, config: &Config) -> Result<Vec<Find
     }
     if rule.spec.needs.contains(&Need::Pixels) && !context.facts.measured {
         return Err("needs pixels, and images were not opened".into());
+    }
+    if rule.spec.needs.contains(&Need::Predictions) && context.facts.predictions.is_none() {
+        return Err("needs predictions of a model, and none were given".into());
     }
     let settings = config.settings(rule);
     let hits = match rule.find {
@@ -225,9 +226,7 @@ impl Context<'_> {
             proposal: hit.proposal,
             fingerprint: String::new(),
         };
-        if let Some(proposal) = &mut finding.proposal
-            && proposal.action == Action::Move
-        {
+        if let Some(proposal) = &mut finding.proposal {
             proposal.x = proposal.x.map(|x| round(dataset.to_label(x)));
             proposal.y = proposal.y.map(|y| round(dataset.to_label(y)));
             proposal.sd_px = proposal.sd_px.map(round);

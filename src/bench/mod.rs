@@ -6,6 +6,7 @@
 //! image is opened: moved labels are measured on [`Planes`]. Every figure is explained in
 //! `docs/bench.md`.
 
+mod boxes;
 mod cells;
 mod counts;
 mod export;
@@ -20,6 +21,7 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
+pub use boxes::{BOX_CELLS, BoxBench, BoxCell, BoxOutcome, BoxScores, BoxSet};
 pub use cells::{Cell, CellsError};
 pub use export::{labels_head, planted_head};
 pub use figures::{Figure, ReliabilityBin};

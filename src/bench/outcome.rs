@@ -248,23 +248,8 @@ fn cell(
     let own = [(OWN.to_owned(), true), (Z.to_owned(), true)].into_iter();
     let others = imported.iter().map(|other| (other.name.clone(), other.threshold.is_some()));
     let detectors = own.chain(others).zip(&pooled.pools).filter(|(_, pool)| !pool.is_empty());
-    let detectors = detectors.map(|((name, flags), pool)| {
-        let found = ranked(pool, frames, seed);
-        let Ranked { average_precision, recall_at_precision_90, reliability, .. } = found;
-        let only = |figure: Figure, when: bool| if when { figure } else { Figure::default() };
-        let probable = reliability.len() == RELIABILITY_BINS;
-        DetectorOutcome {
-            name,
-            flags,
-            precision: only(found.precision, flags),
-            recall: only(found.recall, flags),
-            average_precision,
-            recall_at_precision_90,
-            clean_above_90: only(found.clean_above_90, flags && probable),
-            reliability: if flags { reliability } else { Vec::new() },
-            curve: pool.curve(CURVE),
-        }
-    });
+    let detectors =
+        detectors.map(|((name, flags), pool)| detector(name, flags, pool, frames, seed));
     let [planted, instances] = pooled.pools.first().map(Pool::sizes).unwrap_or_default();
     CellOutcome {
         kind,
@@ -276,6 +261,31 @@ fn cell(
         short: pooled.short,
         detectors: detectors.collect(),
         named: named(frames, &pooled.matches, seed),
+    }
+}
+
+/// Makes the figures of one detector of a sorted pool.
+pub(super) fn detector(
+    name: String,
+    flags: bool,
+    pool: &Pool,
+    frames: &[u32],
+    seed: u64,
+) -> DetectorOutcome {
+    let found = ranked(pool, frames, seed);
+    let Ranked { average_precision, recall_at_precision_90, reliability, .. } = found;
+    let only = |figure: Figure, when: bool| if when { figure } else { Figure::default() };
+    let probable = reliability.len() == RELIABILITY_BINS;
+    DetectorOutcome {
+        name,
+        flags,
+        precision: only(found.precision, flags),
+        recall: only(found.recall, flags),
+        average_precision,
+        recall_at_precision_90,
+        clean_above_90: only(found.clean_above_90, flags && probable),
+        reliability: if flags { reliability } else { Vec::new() },
+        curve: pool.curve(CURVE),
     }
 }
 

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use rayon::prelude::*;
 
+use super::output::say_problems;
 use super::{Common, progress};
 use crate::dataset::{Dataset, Image};
-use crate::facts::{self, Facts, MeasureOptions, Pixels, Planes};
+use crate::facts::{self, Facts, MeasureOptions, Pixels, Planes, Predicted};
 use crate::formats::{self, ReadOptions};
 use crate::plant::Recipe;
+use crate::predictions::{self, Reading};
 
 /// How a dataset is read.
 #[derive(Debug, clap::Args)]
@@ -31,6 +33,33 @@ impl DatasetOptions {
             pairs: pairs.to_vec(),
         };
         Ok(formats::read(path, &options)?)
+    }
+}
+
+/// What a model says of a dataset.
+#[derive(Debug, clap::Args)]
+pub(super) struct PredictionsOptions {
+    /// Predictions of a model for the images, so that labels are compared with them: .parquet of
+    /// labelvet, .csv of DeepLabCut or Lightning Pose, .json of COCO results, a folder of YOLO's
+    /// .txt, or .csv with a column `image` and one per class; may be given several times
+    #[arg(long, value_name = "FILE")]
+    predictions: Vec<PathBuf>,
+}
+
+impl PredictionsOptions {
+    /// Reads the predictions and joins them to the labels, `None` where none are asked for. Says
+    /// what could not be read or matched.
+    pub(super) fn read(&self, dataset: &Dataset, common: &Common) -> Result<Option<Predicted>> {
+        if self.predictions.is_empty() {
+            return Ok(None);
+        }
+        let Reading { predictions, problems } = predictions::read_all(&self.predictions, dataset)?;
+        if !common.quiet {
+            say_problems(&problems);
+        }
+        let mut predicted = Predicted::new(dataset, predictions);
+        predicted.problems = problems;
+        Ok(Some(predicted))
     }
 }
 

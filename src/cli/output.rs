@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use crate::dataset::Problem;
+
 /// File that marks a folder as written by labelvet.
 const MARK: &str = "labelvet.json";
 
@@ -171,6 +173,18 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
 pub(super) fn say(text: &str) {
     // Nobody is left to tell when stderr is closed.
     let _ = writeln!(io::stderr(), "{}", safe(text));
+}
+
+/// Says what a reader of predictions noticed: the first few by file and row, the rest by number.
+pub(super) fn say_problems(problems: &[Problem]) {
+    const MOST: usize = 5;
+    for problem in problems.iter().take(MOST) {
+        let row = problem.row.map(|row| format!(" row {row}:")).unwrap_or_default();
+        say(&format!("{}:{row} {}", problem.file, problem.message));
+    }
+    if problems.len() > MOST {
+        say(&format!("and {} more", problems.len() - MOST));
+    }
 }
 
 /// Prints an error and its causes as one message.

@@ -9,21 +9,27 @@
 //! that labelvet writes for people or scripts is in the label file's own numbers
 //! ([`Dataset::to_label`]).
 
+mod assign;
 mod difference;
 mod edit;
 mod fingerprint;
 mod pairs;
 mod part;
+mod predictions;
 mod problem;
 mod skeleton;
 mod split;
+#[cfg(test)]
+pub(crate) mod testing;
 mod training;
 
+pub use assign::assign;
 pub use edit::Edit;
 pub(crate) use edit::Outcome;
 pub use fingerprint::fingerprint;
 pub use pairs::{infer_pairs, pair_up};
 pub use part::Rows;
+pub use predictions::{PredictedBox, PredictedClass, PredictedPoint, PredictedPose, Predictions};
 pub use problem::{Problem, ProblemKind};
 pub use skeleton::{PairSource, Skeleton};
 pub use split::{

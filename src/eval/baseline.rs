@@ -5,8 +5,8 @@
 //! Takes the labels of the training images and pictures from the caller; gives predictions
 //! for the labelled animals of all images.
 
-use super::{PredictedPoint, Prediction, Predictions, Subset};
-use crate::dataset::{Dataset, Instance};
+use super::Subset;
+use crate::dataset::{Dataset, Instance, PredictedPoint, PredictedPose, Predictions};
 
 /// Training pictures by which the grey level is chosen, evenly spread.
 const TUNED_ON: usize = 20;
@@ -129,10 +129,10 @@ impl<'a> Animals<'a> {
                 };
                 let points = offsets[usize::from(skeleton)].iter().map(point).collect();
                 let instance = Some(at as u32);
-                rows.push(Prediction { image, instance, skeleton, score: 1.0, points });
+                rows.push(PredictedPose { image, instance, skeleton, score: 1.0, points });
             }
         }
-        Predictions { rows }
+        Predictions::from(rows)
     }
 
     /// Chooses how a spot is told from its surroundings: what puts the keypoints of some
@@ -166,7 +166,7 @@ impl<'a> Animals<'a> {
     /// Returns the mean distance between predictions and labels.
     fn distance(&self, predictions: &Predictions) -> Option<f64> {
         let (mut sum, mut count) = (0.0, 0);
-        for row in &predictions.rows {
+        for row in &predictions.poses {
             let instance = &self.dataset.instances[row.instance? as usize];
             for label in self.dataset.keypoints_of(instance) {
                 if let Some(point) = row.point(label.kind) {
@@ -243,8 +243,8 @@ impl Spot {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{animal, dataset};
     use super::*;
+    use crate::dataset::testing::{animal, dataset};
 
     /// A light picture with a dark wall at its left and a dark square of 4 × 4 px.
     fn picture(x: usize, y: usize) -> Plane {
@@ -279,8 +279,8 @@ mod tests {
             let test = [part("test", vec![1])];
             let found = baselines(&dataset, &part("train", train), &test, &pictures);
             let Baseline { name, predictions } = &found[at];
-            let row = &predictions.rows[0];
-            assert_eq!((predictions.rows.len(), row.image, row.instance), (1, 1, Some(1)));
+            let row = &predictions.poses[0];
+            assert_eq!((predictions.poses.len(), row.image, row.instance), (1, 1, Some(1)));
             (*name, row.points.iter().map(|p| [p.x, p.y]).collect::<Vec<_>>())
         };
         assert_eq!(places(vec![0], 0), ("mean_position", vec![[22.0, 12.0], [26.0, 12.0]]));

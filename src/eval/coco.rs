@@ -12,9 +12,8 @@
 
 use serde::Serialize;
 
-use super::Predictions;
 use super::oks::{Truth, box_area, sigmas};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Predictions};
 
 /// Predictions of one image that count, the surest first.
 const MOST_PREDICTIONS: usize = 20;
@@ -92,7 +91,7 @@ pub fn oks_summary(
                     .iter()
                     .map(|i| Truth::new(dataset, i, skeleton.keypoints.len()))
                     .collect();
-                let rows = rows[image as usize].iter().map(|&row| &predictions.rows[row]);
+                let rows = rows[image as usize].iter().map(|&row| &predictions.poses[row]);
                 let own = rows.filter(|row| row.skeleton == kind);
                 let origin = [dataset.pixel_offset; 2];
                 let found = own.map(|row| Detection {

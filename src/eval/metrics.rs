@@ -8,10 +8,9 @@ use serde::Serialize;
 use super::coco::oks_summary;
 use super::errors::share;
 use super::{
-    Baseline, Errors, Evaluation, OksSummary, PartEvaluation, Predictions, Samples, Settings,
-    Subset, assign, samples,
+    Baseline, Errors, Evaluation, OksSummary, PartEvaluation, Samples, Settings, Subset, samples,
 };
-use crate::dataset::{Dataset, Skeleton};
+use crate::dataset::{Dataset, Predictions, Skeleton, assign};
 use crate::stats::robust::quantile;
 
 /// Quantiles of likelihoods that are written, with their names.
@@ -224,9 +223,9 @@ fn pair_orders(dataset: &Dataset, samples: &Samples) -> Vec<PairOrder> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{animal, dataset, points};
     use super::*;
-    use crate::eval::Prediction;
+    use crate::dataset::PredictedPose;
+    use crate::dataset::testing::{animal, dataset, points};
 
     #[test]
     fn swapped_sides_and_hidden_points_are_counted() {
@@ -236,7 +235,7 @@ mod tests {
             animal(1, &[[0.0, 0.0], [10.0, 0.0], nan]),
         ]);
         dataset.skeletons[0].pairs = vec![[0, 1]];
-        let row = |image, places: &[[f64; 2]]| Prediction {
+        let row = |image, places: &[[f64; 2]]| PredictedPose {
             image,
             instance: None,
             skeleton: 0,
@@ -249,7 +248,7 @@ mod tests {
         ];
         let subset = Subset { name: "test".into(), images: vec![0, 1] };
         let evaluation =
-            evaluate(&dataset, &Predictions { rows }, &[subset], &[], &Settings::default());
+            evaluate(&dataset, &Predictions::from(rows), &[subset], &[], &Settings::default());
         let metrics = &evaluation.parts[0].metrics;
         assert_eq!(metrics.left_right_order, Some(0.5));
         assert_eq!((metrics.n_images, metrics.n_instances), (2, 2));

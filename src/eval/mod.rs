@@ -5,40 +5,31 @@
 //! ```
 //!
 //! Takes a dataset and predictions for its images, from files of any usual kind
-//! ([`read_predictions`]) or from a model; gives numbers for each part of the dataset.
+//! ([`crate::predictions`]) or from a model; gives numbers for each part of the dataset.
 //! Never runs a model and never changes a label. `docs/evaluation.md` has every formula.
 
-mod assign;
 mod baseline;
 mod coco;
 mod errors;
-mod files;
 mod metrics;
 mod oks;
-mod predictions;
 mod samples;
 mod subset;
-#[cfg(test)]
-mod testing;
 
-pub(crate) use files::table::read_columns;
-
-pub use assign::assign;
 pub use baseline::{Baseline, Plane, baselines};
 pub use coco::{OksSummary, oks_summary};
 pub use errors::{BODY_RADII, Errors, PIXEL_RADII};
-pub use files::{
-    PredictionsError, Reading, read_predictions, write_coco_results, write_csv, write_parquet,
-};
 pub use metrics::{Metrics, PairOrder, Unlabelled, evaluate, keypoint_name};
 pub use oks::{DEFAULT_SIGMA, sigmas};
-pub use predictions::{PredictedPoint, Prediction, Predictions};
 pub use samples::{Sample, Samples, samples};
 pub use subset::{Subset, own_subsets, read_subsets};
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+/// Version of the layout of `metrics.json`.
+const SCHEMA: u32 = 1;
 
 /// What users may set.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,6 +86,6 @@ impl Evaluation {
     /// Fails only where the memory does.
     pub fn to_json(&self) -> serde_json::Result<String> {
         let parts = self.parts.iter().map(|part| (part.name.as_str(), &part.metrics)).collect();
-        Ok(serde_json::to_string_pretty(&MetricsFile { schema: files::SCHEMA, parts })? + "\n")
+        Ok(serde_json::to_string_pretty(&MetricsFile { schema: SCHEMA, parts })? + "\n")
     }
 }

@@ -1,7 +1,6 @@
 //! Labels beside predictions, point by point: what every number and plot is made of.
 
-use super::Predictions;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Predictions};
 
 /// A labelled keypoint and what was predicted for it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +53,7 @@ pub fn samples(
             else {
                 continue;
             };
-            let row = assigned[at].map(|row| &predictions.rows[row]);
+            let row = assigned[at].map(|row| &predictions.poses[row]);
             let count = dataset.skeletons[usize::from(kind_of)].keypoints.len() as u16;
             for kind in 0..count {
                 let point = row.and_then(|row| row.point(kind));

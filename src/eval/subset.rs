@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::files::{PredictionsError, table};
 use crate::dataset::Dataset;
+use crate::predictions::{PredictionsError, read_columns};
 
 /// Name of the part that holds everything where there is no split.
 const ALL: &str = "all";
@@ -34,7 +34,7 @@ pub fn own_subsets(dataset: &Dataset) -> Vec<Subset> {
 /// Fails when the file cannot be read, lacks a column, or names no image of the dataset.
 pub fn read_subsets(path: &Path, dataset: &Dataset) -> Result<Vec<Subset>, PredictionsError> {
     let named: BTreeMap<String, String> =
-        table::read_columns(path, ["image", "part"])?.into_iter().collect();
+        read_columns(path, ["image", "part"])?.into_iter().collect();
     let found = subsets(dataset, |image| named.get(&dataset.images[image].path).cloned());
     if found.is_empty() {
         let first = named.keys().next().map_or("nothing".into(), |name| format!("`{name}`"));
@@ -60,8 +60,8 @@ fn subsets(dataset: &Dataset, part: impl Fn(usize) -> Option<String>) -> Vec<Sub
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{animal, dataset};
     use super::*;
+    use crate::dataset::testing::{animal, dataset};
 
     #[test]
     fn a_split_file_divides_what_is_labelled() {

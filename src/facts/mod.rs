@@ -8,12 +8,14 @@ mod columns;
 mod frames;
 mod measure;
 mod planes;
+mod predicted;
 
 pub use cache::VERSION;
 pub use columns::{Column, Table};
 pub use frames::{FactsError, Frames};
 pub use measure::{KEYPOINT_WINDOW_HALF_PX, MeasureOptions, PREVIEWS, Pixels, measure};
 pub use planes::Planes;
+pub use predicted::Predicted;
 
 use crate::dataset::{Dataset, Image, Instance};
 pub use crate::pixels::{LocalFacts, PixelFacts, Preview};
@@ -29,6 +31,8 @@ pub struct Facts {
     pub keypoints: Vec<Option<LocalFacts>>,
     /// One entry per [`Dataset::instances`]; empty where pixels were not measured.
     pub instances: Vec<Option<LocalFacts>>,
+    /// What a model says (`--predictions`); `None` where nobody asked one.
+    pub predictions: Option<Predicted>,
     /// Whether pixels were measured (`--labels-only` was not given).
     pub measured: bool,
     /// Number of images that were decoded now, not taken from the cache.
@@ -142,7 +146,10 @@ impl Facts {
         let local = |of: &[Option<LocalFacts>], rows: &[u32]| -> Vec<Option<LocalFacts>> {
             rows.iter().filter_map(|&at| of.get(at as usize).cloned()).collect()
         };
+        let place = |image: u32| rows.images.binary_search(&image).ok().map(|at| at as u32);
+        let carried = |all: &Predicted| all.carried(&self.dataset, &dataset, place);
         Facts {
+            predictions: self.predictions.as_ref().map(carried),
             images: rows.images.iter().map(|&at| self.images[at as usize].clone()).collect(),
             keypoints: local(&self.keypoints, &rows.keypoints),
             instances: local(&self.instances, &rows.instances),

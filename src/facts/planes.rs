@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use super::{Facts, KEYPOINT_WINDOW_HALF_PX};
+use super::{Facts, KEYPOINT_WINDOW_HALF_PX, Predicted};
 use crate::dataset::{Dataset, Image};
 use crate::media;
 use crate::pixels::{self, Luma, Window};
@@ -88,7 +88,9 @@ impl Planes {
                 }));
             }
         }
+        let carried = |all: &Predicted| all.carried(&facts.dataset, &edited, Some);
         Facts {
+            predictions: facts.predictions.as_ref().map(carried),
             images: facts.images.clone(),
             keypoints,
             instances,

@@ -6,6 +6,7 @@
 //! [`crate::formats::rewrite`](../formats/fn.rewrite.html) on disk. A frame has one planted
 //! error at most. What each kind is, with formulas and sources: `docs/planting.md`.
 
+mod boxes;
 mod ground;
 mod hit;
 mod list;
@@ -13,6 +14,7 @@ mod recipe;
 
 use std::collections::BTreeSet;
 
+pub use boxes::{BoxError, PlantedBoxes, boxes, plant_boxes};
 pub use list::list;
 pub use recipe::{Between, ErrorKind, ErrorPlan, Points, Recipe, RecipeError};
 

@@ -7,9 +7,11 @@ use serde::Serialize;
 
 use super::mark::Mark;
 use super::{ReportError, RunInfo, html, write, write_object};
+use crate::dataset::Predictions;
 use crate::dataset::Problem;
-use crate::eval::{self, Evaluation, Predictions, Settings};
+use crate::eval::{Evaluation, Settings};
 use crate::facts::Facts;
+use crate::predictions;
 
 /// Everything that the folder of an evaluation is made of.
 #[derive(Debug, Clone, Copy)]
@@ -48,10 +50,10 @@ pub fn write_eval(folder: &Path, report: &EvalReport<'_>) -> Result<(), ReportEr
     let dataset = &report.facts.dataset;
     let numbers = report.evaluation.to_json().map_err(std::io::Error::from);
     write(&folder.join("metrics.json"), |out| out.write_all(numbers?.as_bytes()))?;
-    eval::write_parquet(&folder.join("predictions.parquet"), dataset, report.predictions)?;
-    eval::write_csv(&folder.join("predictions.csv"), dataset, report.predictions)?;
+    predictions::write_parquet(&folder.join("predictions.parquet"), dataset, report.predictions)?;
+    predictions::write_csv(&folder.join("predictions.csv"), dataset, report.predictions)?;
     let results = folder.join("predictions.coco.json");
-    eval::write_coco_results(&results, dataset, report.predictions)?;
+    predictions::write_coco_results(&results, dataset, report.predictions)?;
     let settings = EvalSettings {
         predictions: report.source,
         pcutoff: report.settings.pcutoff,

@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::audit::{Audit, Config, Rule};
-use crate::eval::PredictionsError;
 use crate::facts::{Facts, FactsError, Table};
+use crate::predictions::PredictionsError;
 
-pub use bench::{BenchReport, bench_text, write_bench};
+pub use bench::{BenchReport, bench_text, boxes_text, write_bench, write_boxes};
 pub use evaluation::{EvalReport, write_eval};
 pub use study::{StudyReport, suspect_labels, write_study};
 

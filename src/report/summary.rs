@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{AuditReport, SCHEMA};
 use crate::audit::Severity;
-use crate::facts::Status;
+use crate::dataset::Problem;
+use crate::facts::{Predicted, Status};
 
 /// Totals of an audit.
 #[derive(Debug, Clone, Serialize)]
@@ -35,12 +36,39 @@ pub(super) struct Summary {
     pub(super) unreadable: usize,
     /// What readers noticed in label files: rows left out, litter, and the like.
     pub(super) label_problems: usize,
+    /// What was read of `--predictions`; `None` without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) predictions: Option<PredictionCounts>,
     /// Images measured now, not taken from the cache.
     pub(super) measured: usize,
     /// Seconds that reading, measuring and judging took.
     pub(super) seconds: f64,
     /// Image files per second of that time.
     pub(super) images_per_second: f64,
+}
+
+/// Predictions, counted, and what could not be matched.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct PredictionCounts {
+    /// Predicted animals.
+    pub(super) poses: usize,
+    /// Predicted boxes.
+    pub(super) boxes: usize,
+    /// Classified images and boxes.
+    pub(super) classes: usize,
+    /// What was left out, and why.
+    pub(super) problems: Vec<PredictionProblem>,
+}
+
+/// A place in a file of predictions, and what is wrong there.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct PredictionProblem {
+    /// Name of the file.
+    pub(super) file: String,
+    /// Line, or ordinal of an entry, counted from 1.
+    pub(super) row: Option<u32>,
+    /// What was expected and found.
+    pub(super) message: String,
 }
 
 /// Findings, counted.
@@ -78,9 +106,27 @@ impl Summary {
             silenced: report.audit.silenced.len(),
             unreadable: report.facts.images.iter().filter(|i| is_unreadable(i.status)).count(),
             label_problems: dataset.problems.len(),
+            predictions: report.facts.predictions.as_ref().map(PredictionCounts::new),
             measured: report.facts.measured_now,
             seconds: round(seconds),
             images_per_second: if seconds > 0.0 { round(images as f64 / seconds) } else { 0.0 },
+        }
+    }
+}
+
+impl PredictionCounts {
+    fn new(predicted: &Predicted) -> PredictionCounts {
+        let all = predicted.predictions();
+        let problem = |problem: &Problem| PredictionProblem {
+            file: problem.file.clone(),
+            row: problem.row,
+            message: problem.message.clone(),
+        };
+        PredictionCounts {
+            poses: all.poses.len(),
+            boxes: all.boxes.len(),
+            classes: all.classes.len(),
+            problems: predicted.problems.iter().map(problem).collect(),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::measures::{ProbePoint, RunMeasures, StepPoint, measure, set_loss};
 use super::queue;
 use crate::dataset::{Dataset, Part, Split};
 use crate::eval::{self, Metrics, Subset};
+use crate::predictions;
 use crate::train::curves::Curves;
 use crate::train::folder::{RunFile, Status};
 
@@ -189,7 +190,7 @@ impl RunResult {
 
 /// Compares the predictions of a run with labels of the test images.
 fn judge(path: &Path, dataset: &Dataset, split: &Split) -> Option<Metrics> {
-    let predictions = eval::read_predictions(path, dataset).ok()?.predictions;
+    let predictions = predictions::read(path, dataset).ok()?.predictions;
     let test = Subset { name: "test".to_owned(), images: split.images(Part::Test) };
     let mut found = eval::evaluate(dataset, &predictions, &[test], &[], &eval::Settings::default());
     found.parts.pop().map(|part| part.metrics)

@@ -30,7 +30,7 @@ pub enum TrainError {
     Loader(#[from] LoaderError),
     /// Predictions cannot be written.
     #[error(transparent)]
-    Predictions(Box<crate::eval::PredictionsError>),
+    Predictions(Box<crate::predictions::PredictionsError>),
     /// A file of JSON cannot be made or read.
     #[error("failed to write or read JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -89,8 +89,8 @@ impl From<FirstWeightsError> for TrainError {
     }
 }
 
-impl From<crate::eval::PredictionsError> for TrainError {
-    fn from(error: crate::eval::PredictionsError) -> Self {
+impl From<crate::predictions::PredictionsError> for TrainError {
+    fn from(error: crate::predictions::PredictionsError) -> Self {
         TrainError::Predictions(Box::new(error))
     }
 }

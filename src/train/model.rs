@@ -16,8 +16,8 @@ use super::predict::{Predicted, Reader, Target};
 use super::predictor::Predictor;
 use super::runtime::{Runtime, SessionSettings};
 use super::session::Sessions;
+use crate::dataset::PredictedPose;
 use crate::dataset::{BBox, Dataset};
-use crate::eval::Prediction;
 
 /// A trained model, compiled.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl TrainedModel {
         &mut self,
         dataset: &Dataset,
         each: &dyn Fn(),
-    ) -> Result<Predicted<Prediction>, TrainError> {
+    ) -> Result<Predicted<PredictedPose>, TrainError> {
         let skeleton = self
             .skeleton(dataset)
             .ok_or_else(|| TrainError::OtherKeypoints { expected: self.card.names.join(", ") })?;

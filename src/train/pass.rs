@@ -23,11 +23,13 @@ use super::run::{self, Ending, Job, Moment, Outcome};
 use super::runtime::{Device, Runtime, SessionSettings};
 use super::session::Sessions;
 use super::split_file;
+use crate::dataset::Predictions;
 use crate::dataset::{Dataset, Part, Split, fingerprint};
-use crate::eval::{self, Errors, Evaluation, Predictions, Subset};
+use crate::eval::{self, Errors, Evaluation, Subset};
 use crate::models::POSE_STRIDE;
 use crate::models::weights::to_safetensors;
 use crate::packages::{Progress, hex};
+use crate::predictions;
 
 /// What a pass is to be made of.
 #[derive(Debug)]
@@ -245,7 +247,7 @@ impl Prepared<'_> {
         folder::write(&folder.join(folder::MODEL), &model)?;
         let finished = self.judge(&model)?;
         if let Some(evaluation) = &finished.evaluation {
-            eval::write_parquet(
+            predictions::write_parquet(
                 &folder.join("predictions.parquet"),
                 self.wanted.dataset,
                 &finished.predictions,
@@ -394,13 +396,13 @@ impl Prepared<'_> {
             let targets: Vec<Target> = examples.iter().map(|example| Target::of(example)).collect();
             let skeleton = self.data.subjects.skeleton;
             let found = self.data.reader(&mut predictor).poses(&targets, skeleton, &|| ())?;
-            predictions.rows.extend(found.found.into_iter().flatten());
+            predictions.poses.extend(found.found.into_iter().flatten());
             let images = self.wanted.split.images(part);
             if !images.is_empty() {
                 subsets.push(Subset { name: part.name().to_owned(), images });
             }
         }
-        predictions.rows.sort_by_key(|row| (row.image, row.instance));
+        predictions.poses.sort_by_key(|row| (row.image, row.instance));
         let settings =
             eval::Settings { pcutoff: self.wanted.config.run.pcutoff, ..eval::Settings::default() };
         let evaluation = eval::evaluate(dataset, &predictions, &subsets, &[], &settings);

@@ -12,7 +12,7 @@ use super::peaks::peaks;
 use super::predictor::Predictor;
 use crate::augment::{Plan, Scratch, View};
 use crate::dataset::BBox;
-use crate::eval::{PredictedPoint, Prediction};
+use crate::dataset::{PredictedPoint, PredictedPose};
 use crate::pixels::Picture;
 use crate::stats::random::SplitMix64;
 
@@ -68,7 +68,7 @@ impl Reader<'_> {
         targets: &[Target],
         skeleton: u16,
         each: &dyn Fn(),
-    ) -> Result<Predicted<Prediction>, TrainError> {
+    ) -> Result<Predicted<PredictedPose>, TrainError> {
         self.run(targets, &["score_maps", "locref"], each, |target, view, outputs| {
             let [(scores, shape), (locref, _)] = outputs else {
                 unreachable!("two outputs were asked for")
@@ -79,7 +79,7 @@ impl Reader<'_> {
                 let [x, y] = back.point([peak.x, peak.y]);
                 PredictedPoint { x, y, likelihood: peak.likelihood }
             });
-            let mut prediction = Prediction {
+            let mut prediction = PredictedPose {
                 image: target.image,
                 instance: target.instance,
                 skeleton,

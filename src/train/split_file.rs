@@ -10,7 +10,7 @@ use polars::prelude::*;
 
 use super::record::{self, RecordError};
 use crate::dataset::{Dataset, Part, Split};
-use crate::eval::{PredictionsError, read_columns};
+use crate::predictions::{PredictionsError, read_columns};
 
 /// Why a file gives no division.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! One file per rule. Generated: `UPDATE=1 cargo test --release`.
 
+pub(super) mod badly_located_box;
 pub(super) mod blurred_keypoint;
 pub(super) mod blurry_image;
 pub(super) mod bone_length_outlier;
@@ -25,6 +26,7 @@ pub(super) mod left_right_swap;
 pub(super) mod light_image;
 pub(super) mod litter_file;
 pub(super) mod low_information_image;
+pub(super) mod mislabelled_class;
 pub(super) mod missing_image;
 pub(super) mod missing_keypoint;
 pub(super) mod near_duplicate;
@@ -32,11 +34,13 @@ pub(super) mod occluded_keypoint;
 pub(super) mod odd_aspect_image;
 pub(super) mod odd_size_image;
 pub(super) mod other_scorer;
+pub(super) mod overlooked_instance;
 pub(super) mod oversized_image;
 pub(super) mod pose_outlier;
 pub(super) mod rare_keypoint;
 pub(super) mod rotated_image;
 pub(super) mod split_leakage;
+pub(super) mod swapped_class;
 pub(super) mod temporal_jump;
 pub(super) mod uncompared_labels;
 pub(super) mod undefined_class;

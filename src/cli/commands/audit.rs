@@ -1,12 +1,13 @@
 //! `labelvet audit`: measures a dataset, finds what is wrong, writes a report.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
 
 use crate::audit::{self, Audit, Severity};
-use crate::cli::dataset::{DatasetOptions, measured};
+use crate::cli::dataset::{DatasetOptions, PredictionsOptions, measured};
 use crate::cli::output::{OutDir, Replace, say};
 use crate::cli::{Common, settings};
 use crate::facts::{Facts, Pixels};
@@ -30,6 +31,8 @@ pub(in crate::cli) struct Options {
     /// Folder with more rules in SQL
     #[arg(long, value_name = "DIR")]
     rules: Option<PathBuf>,
+    #[command(flatten)]
+    predictions: PredictionsOptions,
     /// Judge labels without opening any image
     #[arg(long)]
     labels_only: bool,
@@ -46,8 +49,10 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     let decisions = Decisions::read(&options.decisions)?;
     let out = OutDir::new(&options.out, if options.force { Replace::Own } else { Replace::Never })?;
     let dataset = options.read.read(&options.dataset, &config.skeleton.pairs)?;
+    // What is wrong with the predictions shows before any image is opened.
+    let predictions = options.predictions.read(&dataset, common)?;
     let pixels = if options.labels_only { Pixels::Skip } else { Pixels::Measure };
-    let facts = measured(dataset, pixels, common);
+    let facts = Facts { predictions, ..measured(dataset, pixels, common) };
     let mut audit = audit::run(&facts, &rules, &config);
     let outdated = decisions.silence(&mut audit, &facts.dataset, &rules);
     let run = RunInfo {
@@ -89,8 +94,13 @@ fn summarise(facts: &Facts, audit: &Audit, outdated: usize, out: &Path) {
     if let Some(trouble) = &facts.cache_trouble {
         say(&format!("measures could not be kept for the next audit: {trouble}"));
     }
+    let mut idle: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for skipped in audit.skipped.iter().filter(|skipped| skipped.reason != "turned off") {
-        say(&format!("rule {} did not run: {}", skipped.rule, skipped.reason));
+        idle.entry(&skipped.reason).or_default().push(&skipped.rule);
+    }
+    for (reason, rules) in idle {
+        let plural = if rules.len() == 1 { "" } else { "s" };
+        say(&format!("rule{plural} {} did not run: {reason}", rules.join(", ")));
     }
     say(&format!(
         "{}, {}, {}",

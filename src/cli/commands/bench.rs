@@ -1,5 +1,7 @@
 //! `labelvet bench`: how well detectors find errors that are known.
 
+mod boxes;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::audit::{self, Config, Rule};
 use crate::bench::{Bench, Cell, Imported, Plan, labels_head, planted_head};
-use crate::cli::dataset::{DatasetOptions, measured};
+use crate::cli::dataset::{DatasetOptions, PredictionsOptions, measured};
 use crate::cli::output::{OutDir, Replace, print, safe, say};
 use crate::cli::{Common, mark, progress, settings};
 use crate::facts::{Facts, Pixels, Planes};
@@ -26,6 +28,7 @@ pub(in crate::cli) struct Options {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     Detectors(Box<Detectors>),
+    Boxes(boxes::Boxes),
 }
 
 /// Plant errors of every kind into copies of a dataset's labels, in memory, and compare what the
@@ -69,6 +72,8 @@ struct Detectors {
     #[arg(long)]
     labels_only: bool,
     #[command(flatten)]
+    predictions: PredictionsOptions,
+    #[command(flatten)]
     read: DatasetOptions,
     /// Folder with more rules in SQL
     #[arg(long, value_name = "DIR")]
@@ -76,7 +81,10 @@ struct Detectors {
 }
 
 pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) -> Result<()> {
-    let What::Detectors(options) = &options.what;
+    let options = match &options.what {
+        What::Boxes(options) => return boxes::run(options, common, words),
+        What::Detectors(options) => options,
+    };
     let start = Instant::now();
     let cells = cells(options)?;
     check_rates(&options.rates)?;
@@ -92,7 +100,8 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     let (out, export) = (folder(&options.out)?, folder(&options.export)?);
     let dataset = options.read.read(&options.dataset, &config.skeleton.pairs)?;
     let pixels = if options.labels_only { Pixels::Skip } else { Pixels::Measure };
-    let facts = measured(dataset, pixels, common);
+    let predictions = options.predictions.read(&dataset, common)?;
+    let facts = Facts { predictions, ..measured(dataset, pixels, common) };
     if !facts.dataset.instances.iter().any(|instance| instance.len > 0) {
         bail!("{} has no labelled keypoints", options.dataset.display());
     }

@@ -6,19 +6,18 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 
 use crate::cli::dataset::DatasetOptions;
-use crate::cli::output::{OutDir, Replace, print, safe, say};
+use crate::cli::output::{OutDir, Replace, print, safe, say, say_problems};
 use crate::cli::{Common, pass, progress, settings};
 use crate::dataset::{Dataset, fingerprint};
-use crate::eval::{self, Evaluation, Plane, Predictions, Reading, Settings, Subset};
+use crate::eval::{self, Evaluation, Plane, Settings, Subset};
 use crate::facts::{self, Facts, MeasureOptions, Pixels};
 use crate::media;
 use crate::pixels::Luma;
+use crate::predictions::{self, Reading};
 use crate::report::{self, EvalReport, RunInfo};
 use crate::train::folder::{self, RunFile};
 use crate::train::model::TrainedModel;
 
-/// Problems of a file of predictions that are said; the rest is counted.
-const MOST_SAID: usize = 5;
 /// Name of the part that models learn from.
 const TRAIN: &str = "train";
 /// Files of a RUN folder.
@@ -36,7 +35,7 @@ pub(in crate::cli) struct Options {
     /// trained on, which is the default
     dataset: Option<PathBuf>,
     /// Predictions: .parquet of labelvet, .csv of DeepLabCut or Lightning Pose, .json of
-    /// COCO results
+    /// COCO results, a folder of YOLO's .txt
     #[arg(long, value_name = "FILE", conflicts_with = "dataset")]
     predictions: Option<PathBuf>,
     /// Folder to write; must not exist or be empty
@@ -124,8 +123,11 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     };
     let Reading { predictions, problems } = match (&inputs.run, elsewhere) {
         (Some(run), true) => predict(run, &dataset, options, common)?,
-        _ => eval::read_predictions(&inputs.predictions, &dataset)?,
+        _ => predictions::read(&inputs.predictions, &dataset)?,
     };
+    if predictions.poses.is_empty() {
+        bail!("{} predicts no poses, which are what is evaluated", inputs.predictions.display());
+    }
     let subsets = match &inputs.split {
         // The parts of the run are those of the dataset that it was trained on.
         Some(path) if !elsewhere || options.split.is_some() => eval::read_subsets(path, &dataset)?,
@@ -162,12 +164,8 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     };
     report::write_eval(out.path(), &report)?;
     out.finish()?;
-    for problem in problems.iter().take(MOST_SAID).filter(|_| !common.quiet) {
-        let row = problem.row.map(|row| format!(" row {row}:")).unwrap_or_default();
-        say(&format!("{}:{row} {}", problem.file, problem.message));
-    }
-    if problems.len() > MOST_SAID && !common.quiet {
-        say(&format!("{} more are in the report", problems.len() - MOST_SAID));
+    if !common.quiet {
+        say_problems(&problems);
     }
     print(&safe(&summary(&evaluation)))?;
     if !common.quiet {
@@ -188,8 +186,8 @@ fn predict(run: &Path, dataset: &Dataset, options: &Options, common: &Common) ->
     let bar = progress::bar("predicting", dataset.images.len(), common.quiet);
     let found = model.poses(dataset, &|| bar.inc(1))?;
     bar.finish_and_clear();
-    let rows = found.found.into_iter().flatten().collect();
-    Ok(Reading { predictions: Predictions { rows }, problems: Vec::new() })
+    let rows: Vec<_> = found.found.into_iter().flatten().collect();
+    Ok(Reading { predictions: rows.into(), problems: Vec::new() })
 }
 
 /// Returns what needs no model, where the dataset has a part to learn it from.

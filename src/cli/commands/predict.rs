@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::cli::output::say;
 use crate::cli::{Common, pass, progress};
+use crate::dataset::Predictions;
 use crate::dataset::{Dataset, Image, Skeleton};
-use crate::eval::{self, Predictions};
 use crate::formats::{self, ReadOptions};
+use crate::predictions;
 use crate::train::material::best;
 use crate::train::model::TrainedModel;
 
@@ -83,12 +84,13 @@ pub(in crate::cli) fn run(options: &Options, common: &Common) -> Result<()> {
         let found = model.poses(&dataset, &|| bar.inc(1))?;
         bar.finish_and_clear();
         complain(&dataset, &found.unreadable, common);
-        let predictions = Predictions { rows: found.found.into_iter().flatten().collect() };
+        let found: Vec<_> = found.found.into_iter().flatten().collect();
+        let found = Predictions::from(found);
         write(&options.out, |path| {
             match kind {
-                Kind::Parquet => eval::write_parquet(path, &dataset, &predictions)?,
-                Kind::Csv => eval::write_csv(path, &dataset, &predictions)?,
-                Kind::Json => eval::write_coco_results(path, &dataset, &predictions)?,
+                Kind::Parquet => predictions::write_parquet(path, &dataset, &found)?,
+                Kind::Csv => predictions::write_csv(path, &dataset, &found)?,
+                Kind::Json => predictions::write_coco_results(path, &dataset, &found)?,
             }
             Ok(())
         })
@@ -188,13 +190,16 @@ fn write_classes(
     found: &[Option<Vec<f32>>],
 ) -> Result<()> {
     let mut writer = csv::Writer::from_path(path)?;
-    writer.write_record(["image", "class", "probability"])?;
+    let head = ["image", "class", "probability"].into_iter();
+    writer.write_record(head.chain(names.iter().map(String::as_str)))?;
     for (image, probabilities) in dataset.images.iter().zip(found) {
         let Some(probabilities) = probabilities else { continue };
         let best = best(probabilities).unwrap_or_default();
-        let probability = probabilities.get(best).copied().unwrap_or_default().to_string();
+        let probability = probabilities.get(best).copied().unwrap_or_default();
         let class = names.get(best).map_or("", String::as_str);
-        writer.write_record([image.path.as_str(), class, probability.as_str()])?;
+        let all = std::iter::once(&probability).chain(probabilities).map(f32::to_string);
+        let row = [image.path.clone(), class.to_owned()].into_iter().chain(all);
+        writer.write_record(row)?;
     }
     Ok(writer.flush()?)
 }

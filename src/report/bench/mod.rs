@@ -4,6 +4,7 @@
 //! Tables are made once, here, for all of them; nothing is computed that `bench.json` does not
 //! hold.
 
+mod boxes;
 mod markdown;
 mod tables;
 
@@ -16,6 +17,7 @@ use super::{ReportError, RunInfo, html, write, write_object};
 use crate::bench::Outcome;
 use crate::dataset::{Dataset, fingerprint};
 
+pub use boxes::{boxes_text, write_boxes};
 pub(super) use tables::{each_kind, named, overall, reliability};
 
 /// Everything that the report of a bench is made of.

@@ -139,7 +139,7 @@ fn share(value: f64) -> String {
 }
 
 /// Writes a figure with its interval.
-fn figure(figure: &Figure) -> String {
+pub(super) fn figure(figure: &Figure) -> String {
     match (figure.value, figure.low.zip(figure.high)) {
         (None, _) => "–".into(),
         (Some(value), None) => share(value),

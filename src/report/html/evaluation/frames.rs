@@ -4,7 +4,8 @@ use maud::{Markup, html};
 
 use super::rounded;
 use crate::dataset::Instance;
-use crate::eval::{PartEvaluation, Prediction, Sample};
+use crate::dataset::PredictedPose;
+use crate::eval::{PartEvaluation, Sample};
 use crate::page::text::{count, number, visible};
 use crate::report::EvalReport;
 use crate::report::html::figure::{Figure, Painter};
@@ -86,8 +87,8 @@ fn figure(
     Figure::new(report.facts, subject, View::of(index, subject, &predicted, size, body))
 }
 
-fn prediction<'a>(report: &EvalReport<'a>, instance: usize) -> Option<&'a Prediction> {
-    report.evaluation.assigned[instance].map(|row| &report.predictions.rows[row])
+fn prediction<'a>(report: &EvalReport<'a>, instance: usize) -> Option<&'a PredictedPose> {
+    report.evaluation.assigned[instance].map(|row| &report.predictions.poses[row])
 }
 
 fn card(

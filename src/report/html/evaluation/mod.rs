@@ -145,7 +145,7 @@ fn settings(report: &EvalReport<'_>, fingerprint: &str) -> Markup {
         ("dataset", report.run.dataset.clone()),
         ("format", report.facts.dataset.format.into()),
         ("predictions", report.source.into()),
-        ("predicted animals", count(report.predictions.rows.len())),
+        ("predicted animals", count(report.predictions.poses.len())),
         ("p-cutoff", report.settings.pcutoff.to_string()),
         ("OKS sigma", report.settings.sigma.to_string()),
         ("command", report.run.command.join(" ")),

@@ -1,7 +1,7 @@
 //! `predictions.parquet`: one row per predicted keypoint, in the label file's own pixel
 //! convention; a missing point has no x and y. `schema = 1` stands in the metadata.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
@@ -12,9 +12,8 @@ use polars::prelude::{
     StringChunked, UInt32Chunked,
 };
 
-use super::{Notes, PredictionsError, Reading, SCHEMA};
-use crate::dataset::{Dataset, ProblemKind};
-use crate::eval::{PredictedPoint, Prediction, Predictions};
+use super::{Images, Notes, PredictionsError, Reading, SCHEMA};
+use crate::dataset::{Dataset, PredictedPoint, PredictedPose, Predictions, ProblemKind};
 
 /// Writes predictions as a table with the columns `image` (path), `detection` (counted
 /// from 0 in each image), `instance` (name of the label that it was made for, or null),
@@ -46,7 +45,7 @@ pub fn write_parquet(
 /// A row of the table.
 struct Row<'a> {
     detection: u32,
-    prediction: &'a Prediction,
+    prediction: &'a PredictedPose,
     keypoint: &'a str,
     point: PredictedPoint,
 }
@@ -55,7 +54,7 @@ fn frame(dataset: &Dataset, predictions: &Predictions) -> PolarsResult<DataFrame
     let mut rows = Vec::new();
     for of_image in predictions.by_image(dataset.images.len()) {
         for (detection, at) in of_image.into_iter().enumerate() {
-            let prediction = &predictions.rows[at];
+            let prediction = &predictions.poses[at];
             let names = &dataset.skeletons[usize::from(prediction.skeleton)].keypoints;
             rows.extend(names.iter().zip(&prediction.points).map(|(keypoint, &point)| Row {
                 detection: detection as u32,
@@ -178,11 +177,11 @@ impl Columns {
 
     fn read(&self, path: &Path, dataset: &Dataset) -> Result<Reading, PredictionsError> {
         let mut notes = Notes::new(path);
-        let images: HashMap<&str, u32> =
-            dataset.images.iter().zip(0..).map(|(image, at)| (image.path.as_str(), at)).collect();
+        let images = Images::new(dataset);
         let ranges = dataset.instances_by_image();
-        let mut unknown: HashMap<&str, ()> = HashMap::new();
-        let mut rows: Vec<Prediction> = Vec::new();
+        let mut unknown: HashSet<&str> = HashSet::new();
+        let mut seen: HashSet<(usize, usize)> = HashSet::new();
+        let mut rows: Vec<PredictedPose> = Vec::new();
         // A detection's rows need not stand together.
         let mut places: HashMap<Key<'_>, usize> = HashMap::new();
         for at in 0..self.image.len() {
@@ -191,10 +190,8 @@ impl Columns {
                 let message = "expected an image and a keypoint, found nothing";
                 return Err(PredictionsError::malformed(path, Some(row), None, message));
             };
-            let Some(&image) = images.get(name.as_str()) else {
-                if unknown.insert(name, ()).is_none() {
-                    notes.unknown_image(row, name);
-                }
+            let Some(image) = images.find(name) else {
+                notes.unknown_image(row, name);
                 continue;
             };
             let named = |skeleton: &&(usize, &crate::dataset::Skeleton)| {
@@ -203,9 +200,9 @@ impl Columns {
             };
             let skeletons: Vec<_> = dataset.skeletons.iter().enumerate().collect();
             let Some(&(skeleton, layout)) = skeletons.iter().find(named) else {
-                if unknown.insert(keypoint, ()).is_none() {
+                if unknown.insert(keypoint) {
                     let message = format!("`{keypoint}` is no keypoint of the dataset");
-                    notes.add(row, ProblemKind::KeypointMismatch, None, message);
+                    notes.add(Some(row), ProblemKind::KeypointMismatch, None, message);
                 }
                 continue;
             };
@@ -217,7 +214,7 @@ impl Columns {
                     let mut range = ranges[image as usize].clone();
                     range.find(|&i| dataset.instance_name(&dataset.instances[i]) == name)
                 });
-                rows.push(Prediction {
+                rows.push(PredictedPose {
                     image,
                     instance: instance.map(|instance| instance as u32),
                     skeleton: skeleton as u16,
@@ -226,6 +223,10 @@ impl Columns {
                 });
                 rows.len() - 1
             });
+            if !seen.insert((place, kind)) {
+                notes.repeated(row, name);
+                continue;
+            }
             let offset = |v: Option<f64>| v.map_or(f64::NAN, |v| v + dataset.pixel_offset);
             rows[place].points[kind] = PredictedPoint {
                 x: offset(self.x[at]),
@@ -236,21 +237,21 @@ impl Columns {
         for row in rows.iter_mut().filter(|row| row.score.is_nan()) {
             row.score = row.mean_likelihood();
         }
-        Ok(Reading { predictions: Predictions { rows }, problems: notes.problems })
+        Ok(Reading { predictions: rows.into(), problems: notes.problems })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{animal, dataset, points};
     use super::*;
+    use crate::dataset::testing::{animal, dataset, points};
 
     #[test]
     fn what_is_written_is_read_back() {
         let mut dataset =
             dataset(&[animal(0, &[[1.0, 2.0], [3.0, 4.0]]), animal(1, &[[1.0, 2.0], [3.0, 4.0]])]);
         dataset.pixel_offset = 0.5;
-        let row = |image, instance, score, x| Prediction {
+        let row = |image, instance, score, x| PredictedPose {
             image,
             instance,
             skeleton: 0,
@@ -259,15 +260,15 @@ mod tests {
         };
         let rows =
             vec![row(0, Some(0), 0.7, 1.5), row(0, None, 0.3, 2.5), row(1, Some(1), 0.9, 3.5)];
-        let predictions = Predictions { rows };
+        let predictions = Predictions::from(rows);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("predictions.parquet");
         write_parquet(&path, &dataset, &predictions).unwrap();
-        let reading = super::super::read_predictions(&path, &dataset).unwrap();
+        let reading = super::super::read(&path, &dataset).unwrap();
         assert_eq!(reading, Reading { predictions, problems: vec![] });
         dataset.images[0].path = "a/renamed.png".into();
-        let reading = super::super::read_predictions(&path, &dataset).unwrap();
-        assert_eq!(reading.predictions.rows.len(), 1);
+        let reading = super::super::read(&path, &dataset).unwrap();
+        assert_eq!(reading.predictions.poses.len(), 1);
         assert_eq!(reading.problems.len(), 1);
         assert!(reading.problems[0].message.contains("a/0.png"));
     }

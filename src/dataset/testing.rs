@@ -1,20 +1,21 @@
 //! Small datasets and predictions for the tests of this module.
 
-use super::PredictedPoint;
-use crate::dataset::{Dataset, Image, Instance, InstanceName, Keypoint, Skeleton, Visibility};
+use super::{
+    Dataset, Image, Instance, InstanceName, Keypoint, PredictedPoint, Skeleton, Visibility,
+};
 
 /// A labelled animal: its image and its keypoints; NaN is not labelled.
-pub(super) struct Animal {
+pub(crate) struct Animal {
     image: u32,
     places: Vec<[f64; 2]>,
 }
 
-pub(super) fn animal(image: u32, places: &[[f64; 2]]) -> Animal {
+pub(crate) fn animal(image: u32, places: &[[f64; 2]]) -> Animal {
     Animal { image, places: places.to_vec() }
 }
 
 /// Two images of one video, `a/0.png` and `a/1.png`, with animals of `k0`, `k1`, ….
-pub(super) fn dataset(animals: &[Animal]) -> Dataset {
+pub(crate) fn dataset(animals: &[Animal]) -> Dataset {
     let image = |frame: u64| Image {
         path: format!("a/{frame}.png"),
         video: Some(0),
@@ -52,6 +53,6 @@ pub(super) fn dataset(animals: &[Animal]) -> Dataset {
 }
 
 /// Sure predictions at places; NaN is missing.
-pub(super) fn points(places: &[[f64; 2]]) -> Vec<PredictedPoint> {
+pub(crate) fn points(places: &[[f64; 2]]) -> Vec<PredictedPoint> {
     places.iter().map(|&[x, y]| PredictedPoint { x, y, likelihood: 0.9 }).collect()
 }

@@ -10,15 +10,11 @@ use std::path::Path;
 
 use csv::StringRecord;
 
-use super::{Notes, PredictionsError, Reading};
-use crate::dataset::{Dataset, ProblemKind};
-use crate::eval::{PredictedPoint, Prediction, Predictions};
+use super::{Images, Notes, PredictionsError, Reading};
+use crate::dataset::{Dataset, PredictedPoint, PredictedPose, Predictions, ProblemKind};
 
 use header::{Group, Header};
 pub use write::write_csv;
-
-/// Folder of a DeepLabCut project that paths are cut to.
-const LABELED_DATA: &str = "labeled-data/";
 
 /// Reads such a CSV.
 pub(super) fn read(path: &Path, dataset: &Dataset) -> Result<Reading, PredictionsError> {
@@ -55,11 +51,12 @@ pub(super) fn read(path: &Path, dataset: &Dataset) -> Result<Reading, Prediction
     let mut notes = Notes::new(path);
     let groups = header.groups(path, rows, &coords)?;
     let index = groups.iter().flat_map(|g| &g.parts).map(|part| part.columns[0]).min().unwrap_or(1);
-    let images = Images::new(path, dataset);
+    let images = Images::new(dataset);
+    let frames = Frames::new(path, dataset);
     let layouts = Layouts::new(dataset, &groups);
     layouts.check(path, &groups, &mut notes)?;
     let mut reading = Predictions::default();
-    let mut unknown = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     loop {
         rows += 1;
         let Some(record) = next(rows).transpose()? else { break };
@@ -67,12 +64,18 @@ pub(super) fn read(path: &Path, dataset: &Dataset) -> Result<Reading, Prediction
             continue;
         }
         let name = name(&record, index);
-        let Some(image) = images.find(path, rows, &name)? else {
-            if unknown.insert(name.clone()) {
-                notes.unknown_image(rows, &name);
-            }
+        let image = match images.find(&name) {
+            None => frames.find(path, rows, &name)?,
+            found => found,
+        };
+        let Some(image) = image else {
+            notes.unknown_image(rows, &name);
             continue;
         };
+        if !seen.insert(image) {
+            notes.repeated(rows, &name);
+            continue;
+        }
         for (at, group) in groups.iter().enumerate() {
             let Some(skeleton) = layouts.of(image, at) else { continue };
             let layout = &dataset.skeletons[usize::from(skeleton)];
@@ -82,9 +85,9 @@ pub(super) fn read(path: &Path, dataset: &Dataset) -> Result<Reading, Prediction
                 points[usize::from(kind)] = part.point(path, rows, &record, dataset)?;
             }
             if points.iter().any(|point| point.place().is_some()) {
-                let mut row = Prediction { image, instance: None, skeleton, score: 0.0, points };
+                let mut row = PredictedPose { image, instance: None, skeleton, score: 0.0, points };
                 row.score = row.mean_likelihood();
-                reading.rows.push(row);
+                reading.poses.push(row);
             }
         }
     }
@@ -95,12 +98,7 @@ pub(super) fn read(path: &Path, dataset: &Dataset) -> Result<Reading, Prediction
 fn name(record: &StringRecord, index: usize) -> String {
     let cells: Vec<&str> =
         record.iter().take(index).filter(|cell| !cell.trim().is_empty()).collect();
-    let path = cells.join("/").replace('\\', "/");
-    match path.rfind(LABELED_DATA) {
-        // Projects move; what stands before `labeled-data` is another machine's.
-        Some(at) => path[at..].to_string(),
-        None => path,
-    }
+    cells.join("/")
 }
 
 /// Which skeleton each individual of a file has.
@@ -164,25 +162,24 @@ impl<'a> Layouts<'a> {
                 name => format!(" of `{name}`"),
             };
             let message = format!("`{}`{whose} is no keypoint of the dataset", part.name);
-            notes.add(1, ProblemKind::KeypointMismatch, None, message);
+            notes.add(Some(1), ProblemKind::KeypointMismatch, None, message);
         }
         Ok(())
     }
 }
 
-/// Finds images by the names of rows.
-struct Images<'a> {
-    by_path: HashMap<&'a str, u32>,
+/// Finds images by numbers of frames.
+struct Frames {
     by_frame: HashMap<(u32, u64), u32>,
     /// The video whose frames a file numbers.
     video: Option<u32>,
 }
 
-impl<'a> Images<'a> {
-    fn new(path: &Path, dataset: &'a Dataset) -> Images<'a> {
-        let images = || dataset.images.iter().zip(0..);
+impl Frames {
+    fn new(path: &Path, dataset: &Dataset) -> Frames {
+        let images = dataset.images.iter().zip(0..);
         let by_frame =
-            images().filter_map(|(image, at)| Some(((image.video?, image.frame?), at))).collect();
+            images.filter_map(|(image, at)| Some(((image.video?, image.frame?), at))).collect();
         // DeepLabCut names the file after the video; of several that fit, the longest does.
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let named = dataset
@@ -192,18 +189,11 @@ impl<'a> Images<'a> {
             .filter(|(video, _)| stem.starts_with(video.rsplit('/').next().unwrap_or(video)));
         let video = named.max_by_key(|(video, _)| video.len()).map(|(_, at)| at);
         let only = (dataset.videos.len() == 1).then_some(0);
-        Images {
-            by_path: images().map(|(image, at)| (image.path.as_str(), at)).collect(),
-            by_frame,
-            video: video.or(only),
-        }
+        Frames { by_frame, video: video.or(only) }
     }
 
-    /// Returns the image of a row; `None` where the dataset has none.
+    /// Returns the image of a row that is named by a number; `None` where the dataset has none.
     fn find(&self, path: &Path, row: usize, name: &str) -> Result<Option<u32>, PredictionsError> {
-        if let Some(&image) = self.by_path.get(name) {
-            return Ok(Some(image));
-        }
         let Ok(frame) = name.parse::<u64>() else { return Ok(None) };
         let Some(video) = self.video else {
             let message = "rows are numbers of frames, but the name of the file begins with that of no video of the dataset";
@@ -215,9 +205,9 @@ impl<'a> Images<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{animal, dataset, points};
-    use super::super::read_predictions;
+    use super::super::read;
     use super::*;
+    use crate::dataset::testing::{animal, dataset, points};
 
     const HEADER: &str = "scorer,m,m,m,m,m,m\nbodyparts,k0,k0,k0,k1,k1,k1\n\
         coords,x,y,likelihood,x,y,likelihood\n";
@@ -230,14 +220,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        read_predictions(&path, &labels())
+        read(&path, &labels())
     }
 
     #[test]
     fn what_is_written_is_read_back() {
         let mut dataset = labels();
         dataset.pixel_offset = 0.5;
-        let row = |image, x| Prediction {
+        let row = |image, x| PredictedPose {
             image,
             instance: None,
             skeleton: 0,
@@ -248,9 +238,9 @@ mod tests {
         let path = folder.path().join("predictions.csv");
         for rows in [vec![row(0, 1.5), row(1, 2.5)], vec![row(0, 1.5), row(0, 9.5), row(1, 2.5)]] {
             let header = if rows.len() > 2 { 4 } else { 3 };
-            let predictions = Predictions { rows };
+            let predictions = Predictions::from(rows);
             write_csv(&path, &dataset, &predictions).unwrap();
-            assert_eq!(read_predictions(&path, &dataset).unwrap().predictions, predictions);
+            assert_eq!(read(&path, &dataset).unwrap().predictions, predictions);
             let text = std::fs::read_to_string(&path).unwrap();
             assert!(text.lines().nth(header - 1).unwrap().starts_with("coords,x,y,likelihood"));
         }
@@ -263,11 +253,11 @@ mod tests {
         let two = read_text("p.csv", two).unwrap();
         let frame = read_text("aDLC_resnet50.csv", &format!("{HEADER}1,1,2,0.5,3,4,1\n")).unwrap();
         for reading in [&one, &two, &frame] {
-            let row = &reading.predictions.rows[0];
+            let row = &reading.predictions.poses[0];
             assert_eq!((row.image, row.points[0].x, row.points[0].likelihood), (1, 1.0, 0.5));
         }
-        assert_eq!(one.predictions.rows[0].score, 0.75);
-        assert_eq!(two.predictions.rows[0].points[1].place(), None);
+        assert_eq!(one.predictions.poses[0].score, 0.75);
+        assert_eq!(two.predictions.poses[0].points[1].place(), None);
     }
 
     #[test]
@@ -277,7 +267,17 @@ mod tests {
             .replace("k1,k1\n", "k1,k1,\n")
             .replace("y,likelihood\n", "y,likelihood,\n");
         let text = format!("{text}a/0.png,1,2,0.5,3,4,1,train\n");
-        assert_eq!(read_text("p.csv", &text).unwrap().predictions.rows.len(), 1);
+        assert_eq!(read_text("p.csv", &text).unwrap().predictions.poses.len(), 1);
+    }
+
+    #[test]
+    fn paths_may_be_of_another_machine_and_a_second_row_of_an_image_is_noted() {
+        let text = format!("{HEADER}C:\\p\\a\\0.png,1,2,0.5,3,4,1\na/0.png,5,6,0.5,7,8,1\n");
+        let reading = read_text("p.csv", &text).unwrap();
+        assert_eq!(reading.predictions.poses.len(), 1);
+        assert_eq!(reading.predictions.poses[0].points[0].x, 1.0);
+        assert_eq!(reading.problems[0].row, Some(5));
+        assert_eq!(reading.problems[0].kind, ProblemKind::DuplicateRow);
     }
 
     #[test]
@@ -285,8 +285,8 @@ mod tests {
         let text =
             format!("{HEADER}a/0.png,,,,3,4,1\nb/7.png,1,2,1,3,4,1\na/1.png,nan,NaN,nan,,,\n");
         let reading = read_text("p.csv", &text).unwrap();
-        assert_eq!(reading.predictions.rows.len(), 1);
-        assert!(reading.predictions.rows[0].points[0].place().is_none());
+        assert_eq!(reading.predictions.poses.len(), 1);
+        assert!(reading.predictions.poses[0].points[0].place().is_none());
         assert_eq!(reading.problems.len(), 1);
         assert_eq!(reading.problems[0].row, Some(5));
     }

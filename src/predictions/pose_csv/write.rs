@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::PredictionsError;
-use crate::dataset::{Dataset, InstanceName};
-use crate::eval::{Prediction, Predictions};
+use crate::dataset::{Dataset, InstanceName, PredictedPose, Predictions};
 
 /// Who DeepLabCut's scorer row says made the predictions.
 const SCORER: &str = "labelvet";
@@ -47,9 +46,9 @@ pub fn write_csv(
     write(row("bodyparts", &|_, name| [name; 3].map(String::from)))?;
     write(row("coords", &|_, _| ["x", "y", "likelihood"].map(String::from)))?;
     for (image, rows) in by_image.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
-        let mut of_group: HashMap<&str, &Prediction> = HashMap::new();
+        let mut of_group: HashMap<&str, &PredictedPose> = HashMap::new();
         for (&row, group) in rows.iter().zip(groups.of_rows(dataset, predictions, rows)) {
-            of_group.entry(group).or_insert(&predictions.rows[row]);
+            of_group.entry(group).or_insert(&predictions.poses[row]);
         }
         write(row(&dataset.images[image].path, &|group, name| {
             let Some(prediction) = of_group.get(group) else { return Default::default() };
@@ -74,8 +73,8 @@ impl Groups {
     fn new(dataset: &Dataset, predictions: &Predictions, by_image: &[Vec<usize>]) -> Groups {
         let most = by_image.iter().map(Vec::len).max().unwrap_or(0).max(1);
         let mut names: Vec<String> = dataset.individuals.clone();
-        let named = |row: &Prediction| individual(dataset, row).is_some();
-        if !predictions.rows.iter().all(named) {
+        let named = |row: &PredictedPose| individual(dataset, row).is_some();
+        if !predictions.poses.iter().all(named) {
             names.extend((0..most).map(ordinal));
         }
         let several = most > 1 || !dataset.individuals.is_empty();
@@ -86,7 +85,7 @@ impl Groups {
     fn of_rows(&self, dataset: &Dataset, predictions: &Predictions, rows: &[usize]) -> Vec<&str> {
         let mut next = 0;
         let group = |&row: &usize| {
-            let own = individual(dataset, &predictions.rows[row]).map(String::from);
+            let own = individual(dataset, &predictions.poses[row]).map(String::from);
             let name = own.unwrap_or_else(|| {
                 next += 1;
                 ordinal(next - 1)
@@ -103,7 +102,7 @@ fn ordinal(at: usize) -> String {
 }
 
 /// Returns the individual that a prediction was made for, where the dataset names it.
-fn individual<'a>(dataset: &'a Dataset, row: &Prediction) -> Option<&'a str> {
+fn individual<'a>(dataset: &'a Dataset, row: &PredictedPose) -> Option<&'a str> {
     match dataset.instances.get(row.instance? as usize)?.name {
         InstanceName::Individual(at) => Some(&dataset.individuals[at as usize]),
         _ => None,

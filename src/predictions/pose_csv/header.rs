@@ -6,8 +6,7 @@ use std::path::Path;
 use csv::StringRecord;
 
 use super::PredictionsError;
-use crate::dataset::Dataset;
-use crate::eval::PredictedPoint;
+use crate::dataset::{Dataset, PredictedPoint};
 
 /// The header rows above `coords`.
 #[derive(Debug, Default)]

@@ -5,15 +5,14 @@
 //! remaining instances, the nearest pair first, by the mean distance over the keypoints
 //! that both have; so that one animal and one prediction always belong together.
 
-use super::Predictions;
-use crate::dataset::{Dataset, Instance};
+use super::{Dataset, Instance, Predictions};
 
 /// Returns for each of [`Dataset::instances`] the index of its row in the predictions.
 /// Needs [`Dataset::sort`].
 pub fn assign(dataset: &Dataset, predictions: &Predictions) -> Vec<Option<usize>> {
     let mut chosen: Vec<Option<usize>> = vec![None; dataset.instances.len()];
-    let mut free: Vec<bool> = vec![true; predictions.rows.len()];
-    for (at, row) in predictions.rows.iter().enumerate() {
+    let mut free: Vec<bool> = vec![true; predictions.poses.len()];
+    for (at, row) in predictions.poses.iter().enumerate() {
         let Some(instance) = row.instance else { continue };
         free[at] = false;
         let of_image =
@@ -21,7 +20,7 @@ pub fn assign(dataset: &Dataset, predictions: &Predictions) -> Vec<Option<usize>
         if of_image {
             let place = &mut chosen[instance as usize];
             // Of several predictions for one label, the surest counts.
-            if place.is_none_or(|other| predictions.rows[other].score < row.score) {
+            if place.is_none_or(|other| predictions.poses[other].score < row.score) {
                 *place = Some(at);
             }
         }
@@ -54,7 +53,7 @@ fn distance(
     predictions: &Predictions,
     row: usize,
 ) -> Option<f64> {
-    let prediction = &predictions.rows[row];
+    let prediction = &predictions.poses[row];
     if instance.skeleton != Some(prediction.skeleton) || instance.crowd {
         return None;
     }
@@ -72,10 +71,10 @@ fn distance(
 mod tests {
     use super::super::testing::{animal, dataset, points};
     use super::*;
-    use crate::eval::Prediction;
+    use crate::dataset::PredictedPose;
 
-    fn row(image: u32, instance: Option<u32>, at: [f64; 2], score: f64) -> Prediction {
-        Prediction { image, instance, skeleton: 0, score, points: points(&[at, at]) }
+    fn row(image: u32, instance: Option<u32>, at: [f64; 2], score: f64) -> PredictedPose {
+        PredictedPose { image, instance, skeleton: 0, score, points: points(&[at, at]) }
     }
 
     #[test]
@@ -91,7 +90,7 @@ mod tests {
             row(1, Some(2), [500.0, 0.0], 0.1),
             row(1, None, [0.0, 0.0], 0.9),
         ];
-        let found = assign(&dataset, &Predictions { rows });
+        let found = assign(&dataset, &Predictions::from(rows));
         assert_eq!(found, [Some(1), Some(0), Some(2)]);
     }
 
@@ -101,6 +100,6 @@ mod tests {
         let mut other = row(0, None, [0.0, 0.0], 1.0);
         other.skeleton = 1;
         let rows = vec![other, row(1, None, [0.0, 0.0], 1.0), row(1, Some(0), [0.0, 0.0], 1.0)];
-        assert_eq!(assign(&dataset, &Predictions { rows }), [None]);
+        assert_eq!(assign(&dataset, &Predictions::from(rows)), [None]);
     }
 }
