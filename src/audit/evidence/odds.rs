@@ -30,8 +30,9 @@ struct OfView {
     misses: Vec<Vec<Weights>>,
     /// By pair, then one for all pairs together.
     exchanges: Vec<[f64; 2]>,
-    /// By way.
-    whole: Vec<Weights>,
+    /// By way; `None` where too few could be planted: animals that hardly move have no other frame's
+    /// labels.
+    whole: Vec<Option<Weights>>,
 }
 
 /// A cause of a pose with its odds.
@@ -137,9 +138,9 @@ impl Odds {
         });
         let wholes = weighed.whole.iter().flat_map(|evidence| {
             let weights = &self.view(evidence).whole;
-            Whole::ALL.iter().zip(weights).map(move |(&way, weights)| {
-                let ratio = bounded(logistic::log_odds(weights, &row(evidence))).exp();
-                (Cause::Whole(way), share.whole / Whole::ALL.len() as f64 * ratio)
+            Whole::ALL.iter().zip(weights).filter_map(move |(&way, weights)| {
+                let ratio = bounded(logistic::log_odds(weights.as_ref()?, &row(evidence))).exp();
+                Some((Cause::Whole(way), share.whole / Whole::ALL.len() as f64 * ratio))
             })
         });
         misses.chain(exchanges).chain(wholes).collect()
@@ -300,7 +301,7 @@ const OF_WHOLE: Prior<3> =
 const EXCHANGE: Prior<2> = Prior { mean: [1.0; 2], precision: [4.0; 2], rising: [true; 2] };
 /// How much what holds for all keypoints tells of one: its weights within a quarter.
 const OF_KIND: [f64; 3] = [20.0, 20.0, 4.0];
-/// Labels of a keypoint that weights of its own need, at least.
+/// Labels of a keypoint, or planted poses, that weights of their own need, at least.
 const LEAST: usize = 15;
 
 impl OfView {
@@ -348,7 +349,11 @@ impl OfView {
                 .collect(),
             exchanges: of_exchanges(&exchanges),
             whole: (planted.whole.iter().zip(&WHOLE))
-                .map(|(planted, prior)| logistic::fit(&examples(&wholes, &rows(planted)), prior))
+                .map(|(planted, prior)| {
+                    let planted = rows(planted);
+                    let enough = planted.len() >= LEAST;
+                    enough.then(|| logistic::fit(&examples(&wholes, &planted), prior))
+                })
                 .collect(),
         }
     }
