@@ -36,7 +36,7 @@ pub struct Samples {
     pub unlabelled: Vec<f64>,
 }
 
-/// Compares labels with predictions on some images. `assigned` is [`super::assign`]'s;
+/// Compares labels with predictions on some images. `assigned` is [`crate::dataset::assign`]'s;
 /// groups and instances without keypoints are left out. Needs [`Dataset::sort`].
 pub fn samples(
     dataset: &Dataset,
