@@ -86,6 +86,8 @@ pub(in crate::audit) enum Because {
 
 /// Probability from which a pose is explained. Rules report from a threshold of their own on.
 const WORTH: f64 = 0.05;
+/// Probability from which an error is likelier than none.
+const LIKELY: f64 = 0.5;
 /// Probability above which a label does not teach what right ones look like.
 const DOUBTED: f64 = 0.3;
 /// Poses below which no score is above [`FEW_SCORE`]: each fold then holds fewer than eight, and
@@ -94,8 +96,6 @@ const FEW: usize = 40;
 const FEW_SCORE: f64 = 0.8;
 /// Share of a pose's points that may be explained one after the other.
 const MOST_SHARE: f64 = 1.0 / 3.0;
-/// Poses that are judged between two looks at the memory: bounds what is held at once.
-const CHUNK: usize = 4096;
 
 /// Explains the poses of a dataset. Uses the current rayon pool; the result does not depend on its
 /// number of threads.
@@ -124,11 +124,8 @@ fn skeleton(facts: &Facts, poses: &Poses) -> Vec<Explanation> {
         return Vec::new();
     };
     let few = poses.instances.len() < FEW;
-    let mut explained = Vec::new();
-    for chunk in (0..poses.instances.len()).collect::<Vec<_>>().chunks(CHUNK) {
-        explained.par_extend(chunk.par_iter().flat_map_iter(|&at| judge.explain(&case(at), few)));
-    }
-    explained
+    let all = (0..poses.instances.len()).into_par_iter();
+    all.flat_map_iter(|at| judge.explain(&case(at), few)).collect()
 }
 
 /// Models and odds of a skeleton.
@@ -198,7 +195,7 @@ impl<'a> Judge<'a> {
             let likeliest = causes.into_iter().max_by(|a, b| a.odds.total_cmp(&b.odds));
             let Some(likeliest) = likeliest.filter(|_| probability >= WORTH) else { break };
             // A second error is worth telling only where it is likely, after a likely first.
-            if !found.is_empty() && probability < 0.5 {
+            if !found.is_empty() && probability < LIKELY {
                 break;
             }
             let cause = likeliest.cause;
@@ -219,7 +216,7 @@ impl<'a> Judge<'a> {
                 Cause::Exchange(pairs) => pose = witnesses::exchanged(&pose, &pairs),
                 Cause::Whole(_) => break,
             }
-            if probability < 0.5 {
+            if probability < LIKELY {
                 break;
             }
         }

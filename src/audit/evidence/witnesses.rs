@@ -1,5 +1,7 @@
 //! What speaks for and against the label of a keypoint, from models that never saw its frame.
 
+use rayon::prelude::*;
+
 use super::body::Body;
 use super::case::Case;
 use super::folds::FOLDS;
@@ -36,6 +38,7 @@ impl Witnesses {
         trusted: &(dyn Fn(usize, usize) -> bool + Sync),
     ) -> Option<Witnesses> {
         let geometry: Vec<Option<PoseModel>> = (0..FOLDS)
+            .into_par_iter()
             .map(|fold| {
                 let others = cases.iter().enumerate().filter(|(_, case)| case.fold != fold);
                 let rows: Vec<Pose> = others
