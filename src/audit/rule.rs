@@ -54,6 +54,10 @@ pub struct Spec {
     /// Whether findings about nearly all images of a video become one finding.
     #[serde(default)]
     pub merge: bool,
+    /// Rules that judge a pose by more: where one of them has a finding about an instance, this
+    /// one's findings about it are left out.
+    #[serde(default)]
+    pub yields_to: Vec<String>,
     /// What it finds.
     pub what: String,
     /// Why that harms training.

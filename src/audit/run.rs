@@ -1,7 +1,7 @@
 //! Runs rules over facts and makes findings of their hits: names, places,
 //! fingerprints, one finding in place of a whole rig's, and the order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -64,6 +64,8 @@ pub fn run(facts: &Facts, rules: &[Rule], config: &Config) -> Audit {
             Err(reason) => audit.skipped.push(Skipped { rule: rule.slug.clone(), reason }),
         }
     }
+    let findings = std::mem::take(&mut audit.findings);
+    audit.findings = yielded(rules, findings);
     audit.ran.sort();
     audit.skipped.sort_by(|a, b| a.rule.cmp(&b.rule));
     audit.findings.sort_by(order);
@@ -91,6 +93,25 @@ fn judge(context: &Context<'_>, rule: &Rule, config: &Config) -> Result<Vec<Find
     let hits = if rule.spec.merge { context.merge(hits) } else { hits };
     let severity = config.severity(rule);
     Ok(hits.into_iter().map(|hit| context.finding(rule, severity, hit)).collect())
+}
+
+/// Leaves out what rules find about instances that the rules which they yield to speak of.
+fn yielded(rules: &[Rule], findings: Vec<Finding>) -> Vec<Finding> {
+    let key = |finding: &Finding| Some((finding.image.clone()?, finding.instance.clone()?));
+    let of: HashMap<&str, &Rule> = rules.iter().map(|rule| (rule.slug.as_str(), rule)).collect();
+    let mut told: HashMap<(String, String), Vec<String>> = HashMap::new();
+    let heeded: HashSet<&String> = rules.iter().flat_map(|rule| &rule.spec.yields_to).collect();
+    for finding in findings.iter().filter(|finding| heeded.contains(&finding.rule)) {
+        if let Some(key) = key(finding) {
+            told.entry(key).or_default().push(finding.rule.clone());
+        }
+    }
+    let stays = |finding: &Finding| {
+        let yields_to = &of[finding.rule.as_str()].spec.yields_to;
+        let told = key(finding).filter(|_| !yields_to.is_empty()).and_then(|key| told.get(&key));
+        told.is_none_or(|told| !told.iter().any(|rule| yields_to.contains(rule)))
+    };
+    findings.into_iter().filter(stays).collect()
 }
 
 /// Orders findings: errors first, then the likeliest, then by rule and place.

@@ -2,6 +2,7 @@
 //! that prints: stdout is the product, stderr the talk.
 
 mod commands;
+mod cross;
 mod dataset;
 mod findings;
 mod mark;

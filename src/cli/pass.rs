@@ -182,7 +182,7 @@ pub(super) fn train(
 }
 
 /// Chooses what settings leave open, checks the rest, and gets the first weights.
-fn prepare<'a>(
+pub(super) fn prepare<'a>(
     asked: &Asked<'a>,
     config: TrainConfig,
     split: &'a Split,
@@ -207,7 +207,7 @@ fn prepare<'a>(
 }
 
 /// Makes the steps under a progress bar, then evaluates.
-fn follow(
+pub(super) fn follow(
     asked: &Asked<'_>,
     prepared: &Prepared<'_>,
     out: &Path,

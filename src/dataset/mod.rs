@@ -33,7 +33,7 @@ pub use predictions::{PredictedBox, PredictedClass, PredictedPoint, PredictedPos
 pub use problem::{Problem, ProblemKind};
 pub use skeleton::{PairSource, Skeleton};
 pub use split::{
-    By, CURVE_FRAMES, Nearest, Part, Split, SplitError, SplitSettings, keep_together,
+    By, CURVE_FRAMES, Nearest, Part, Split, SplitError, SplitSettings, folds, keep_together,
     nearest_training_frames, share_within, shuffles, split,
 };
 pub use training::{

@@ -4,6 +4,7 @@
 //! are neighbours in time look alike, so that a random division would judge a model by what
 //! it has nearly seen: whole videos are held out, or a block of time with a gap around it.
 
+mod folds;
 mod neighbours;
 mod shuffles;
 mod together;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+pub use folds::folds;
 pub use neighbours::{CURVE_FRAMES, Nearest, nearest_training_frames, share_within};
 pub use shuffles::shuffles;
 pub use together::keep_together;
@@ -177,6 +179,16 @@ pub enum SplitError {
         "nothing is left to train with: all other images lie within {0} frames of a test image; take a smaller gap, or hold out whole videos"
     )]
     AllNear(u64),
+    /// Fewer labelled images than parts, or too few to train with.
+    #[error(
+        "a dataset is divided into {asked} parts where that is 2 or more and each leaves images to train with; this one has {found} labelled images"
+    )]
+    Folds {
+        /// Parts that were asked for.
+        asked: usize,
+        /// Labelled images that were found.
+        found: usize,
+    },
     /// The share is none.
     #[error("the share of test images is above 0 and below 1, not {0}")]
     Share(String),

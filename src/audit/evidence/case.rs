@@ -1,9 +1,19 @@
 //! A labelled pose with what is needed to judge it.
 
+use super::hints::{Hint, Hints};
+use super::piece::{Piece, View};
+use super::time::Neighbours;
 use crate::audit::models::poses::{Pose, Poses, REFERENCES, pose};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, PredictedPose};
 use crate::facts::Facts;
 use crate::pixels::Preview;
+
+/// Where cases come from.
+#[derive(Debug)]
+pub(super) struct Source<'a> {
+    facts: &'a Facts,
+    neighbours: Neighbours,
+}
 
 /// A labelled pose.
 #[derive(Debug, Clone)]
@@ -16,23 +26,76 @@ pub(super) struct Case<'a> {
     pub(super) fold: usize,
     /// Its image, small.
     pub(super) preview: Option<&'a Preview>,
+    /// What a model predicts.
+    pub(super) predicted: Option<Hints>,
+    /// Where the frames before and after have it.
+    pub(super) beside: Option<Hints>,
 }
 
-impl<'a> Case<'a> {
+impl<'a> Source<'a> {
+    /// Gathers what cases are made of.
+    pub(super) fn new(facts: &'a Facts) -> Source<'a> {
+        Source { facts, neighbours: Neighbours::of(&facts.dataset) }
+    }
+
     /// Returns an instance as a case.
-    pub(super) fn of(facts: &'a Facts, instance: u32, fold: usize) -> Case<'a> {
-        let labelled = &facts.dataset.instances[instance as usize];
+    pub(super) fn case(&self, instance: u32, fold: usize) -> Case<'a> {
+        let dataset = &self.facts.dataset;
+        let pose = pose(dataset, &dataset.instances[instance as usize]);
         Case {
             instance,
-            pose: pose(&facts.dataset, labelled),
             fold,
-            preview: facts.images[labelled.image as usize].preview.as_ref(),
+            preview: self.preview(instance),
+            predicted: self.predicted(instance).map(|found| predicted(found, pose.len())),
+            beside: self.neighbours.hints(dataset, instance),
+            pose,
         }
     }
 
+    /// Returns which pieces of evidence there are of an instance.
+    pub(super) fn view(&self, instance: u32) -> View {
+        View(Piece::ALL.map(|piece| match piece {
+            Piece::Pose => true,
+            Piece::Picture => self.preview(instance).is_some(),
+            Piece::Prediction => self.predicted(instance).is_some(),
+            Piece::Time => self.neighbours.has(instance),
+        }))
+    }
+
+    fn preview(&self, instance: u32) -> Option<&'a Preview> {
+        let image = self.facts.dataset.instances[instance as usize].image;
+        self.facts.images[image as usize].preview.as_ref()
+    }
+
+    fn predicted(&self, instance: u32) -> Option<&'a PredictedPose> {
+        self.facts.predictions.as_ref()?.pose(instance as usize)
+    }
+}
+
+/// Returns the points of a prediction as hints. A likelihood that is no number counts as none.
+fn predicted(pose: &PredictedPose, kinds: usize) -> Hints {
+    let hint = |kind: usize| {
+        let point = pose.point(kind as u16)?;
+        let sure = if point.likelihood.is_finite() { point.likelihood } else { 0.0 };
+        Some(Hint { at: point.place()?, sure })
+    };
+    (0..kinds).map(hint).collect()
+}
+
+impl Case<'_> {
     /// Returns the keypoints that are labelled.
     pub(super) fn labelled(&self) -> Vec<usize> {
         (0..self.pose.len()).filter(|&kind| self.pose[kind].is_some()).collect()
+    }
+
+    /// Returns whether there is a piece of evidence.
+    pub(super) fn has(&self, piece: Piece) -> bool {
+        match piece {
+            Piece::Pose => true,
+            Piece::Picture => self.preview.is_some(),
+            Piece::Prediction => self.predicted.is_some(),
+            Piece::Time => self.beside.is_some(),
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! What can be wrong with a pose, how likely it is before looking, and what speaks for it.
 
 use super::case::Case;
-use super::witnesses::{Evidence, Witnesses, exchanged};
+use super::piece::{Evidence, Piece};
+use super::witnesses::{Witnesses, exchanged};
 use crate::audit::models::poses::Pose;
-use crate::stats::robust;
 
 /// What is wrong with a pose.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +81,7 @@ pub(super) fn weigh(
         .chain(others(witnesses, pairs, case, pose, &points))
         .map(|(pairs, of)| Exchange { evidence: witnesses.exchange(case, pose, &pairs), pairs, of })
         .collect();
-    Weighed { whole: whole(&points), points, exchanges }
+    Weighed { whole: whole(witnesses, case, pose, &points), points, exchanges }
 }
 
 /// Returns all labelled pairs together, where there are several.
@@ -102,9 +102,8 @@ fn others(
     pose: &Pose,
     points: &[(usize, Evidence)],
 ) -> Vec<(Vec<[usize; 2]>, Sides)> {
-    let against = |evidence: &Evidence| evidence.geometry + evidence.look.unwrap_or(0.0);
     let odd: Vec<usize> = (points.iter())
-        .filter(|(_, evidence)| against(evidence) > 0.0)
+        .filter(|(_, evidence)| evidence.total() > 0.0)
         .map(|&(kind, _)| kind)
         .collect();
     let mut found = Vec::new();
@@ -113,7 +112,7 @@ fn others(
             let righted = exchanged(pose, &[[a, b]]);
             let right = |kind: usize| {
                 let at = righted[kind];
-                at.is_some_and(|at| against(&witnesses.evidence(case, &righted, kind, at)) < 0.0)
+                at.is_some_and(|at| witnesses.evidence(case, &righted, kind, at).total() < 0.0)
             };
             let is_pair = pairs.iter().any(|pair| pair.contains(&a) && pair.contains(&b));
             if !is_pair && right(a) && right(b) {
@@ -125,12 +124,21 @@ fn others(
 }
 
 /// Returns the median evidence against the points of a pose: one point, or an exchanged pair, must
-/// not make all of it look wrong.
-pub(super) fn whole(points: &[(usize, Evidence)]) -> Option<Evidence> {
-    let looks: Option<Vec<f64>> = points.iter().map(|(_, evidence)| evidence.look).collect();
-    let mut geometry: Vec<f64> = points.iter().map(|(_, evidence)| evidence.geometry).collect();
-    (points.len() >= LEAST_POINTS).then(|| Evidence {
-        geometry: robust::median(&mut geometry).unwrap_or(0.0),
-        look: looks.and_then(|mut looks| robust::median(&mut looks)),
-    })
+/// not make all of it look wrong. In time, the animal is not followed: it may have been left behind.
+pub(super) fn whole(
+    witnesses: &Witnesses,
+    case: &Case<'_>,
+    pose: &Pose,
+    points: &[(usize, Evidence)],
+) -> Option<Evidence> {
+    if points.len() < LEAST_POINTS {
+        return None;
+    }
+    let all: Vec<Evidence> = (points.iter())
+        .map(|&(kind, evidence)| match pose[kind] {
+            Some(at) => evidence.with(Piece::Time, witnesses.unmoved(case, kind, at)),
+            None => evidence,
+        })
+        .collect();
+    Some(Evidence::median(&all))
 }

@@ -12,6 +12,7 @@ use super::descriptor::{Descriptor, describe};
 use super::discriminant::{Discriminant, Sums};
 use super::folds::FOLDS;
 use super::limits::within;
+use super::piece::Piece;
 use crate::audit::models::poses::{Point, Pose};
 use crate::pixels::Preview;
 use crate::stats::logistic::{self, Example, Prior};
@@ -93,7 +94,7 @@ impl Looks {
         let discriminant = look.discriminants[case.fold].as_ref()?;
         let turn = look.view.turn(body, pose, kind);
         let side = discriminant.side(&describe(preview, at, turn, body.reach_px));
-        Some(within(-logistic::log_odds(&look.odds, &[side, 1.0])))
+        Some(within(Piece::Picture, -logistic::log_odds(&look.odds, &[side, 1.0])))
     }
 }
 

@@ -13,22 +13,30 @@ mod cause;
 mod descriptor;
 mod discriminant;
 mod folds;
+mod hints;
 mod limits;
 mod looks;
 mod odds;
+mod piece;
 mod place;
 mod planted;
 #[cfg(test)]
 mod tests;
+mod time;
+mod weights;
 mod witnesses;
+
+use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
 use body::Body;
-use case::{Case, references};
+use case::{Case, Source, references};
 pub(in crate::audit) use cause::{Cause, Whole};
 use cause::{Weighed, weigh};
 use odds::Odds;
+pub(in crate::audit) use piece::Piece;
+use piece::View;
 pub(in crate::audit) use place::Placed;
 use witnesses::Witnesses;
 
@@ -51,8 +59,8 @@ pub(in crate::audit) struct Explanation {
     pub(in crate::audit) score: f64,
     /// Where a missed keypoint should be.
     pub(in crate::audit) placed: Option<Placed>,
-    /// The strongest evidence for the cause: of the pose, of the picture.
-    pub(in crate::audit) because: Because,
+    /// What speaks for the cause.
+    pub(in crate::audit) because: Vec<Piece>,
     /// Body length, pixels.
     pub(in crate::audit) body_length_px: f64,
     /// Whether so few poses were there that the score is capped.
@@ -67,21 +75,19 @@ impl Explained {
 }
 
 impl Explanation {
+    /// Returns what speaks for the cause, each piece in its words, as a list; `None` where no piece
+    /// does alone.
+    pub(in crate::audit) fn told(&self, words: impl Fn(Piece) -> &'static str) -> Option<String> {
+        let (last, first) = self.because.split_last()?;
+        let first: Vec<&str> = first.iter().map(|&piece| words(piece)).collect();
+        let first = if first.is_empty() { String::new() } else { first.join(", ") + " and " };
+        Some(first + words(*last))
+    }
+
     /// Returns words for the end of a message where the score is capped, else none.
     pub(in crate::audit) fn few(&self) -> &'static str {
         if self.few { " (few poses, so no score is above 0.8)" } else { "" }
     }
-}
-
-/// What speaks for a cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::audit) enum Because {
-    /// The rest of the pose.
-    Pose,
-    /// What lies around the place.
-    Picture,
-    /// Both.
-    Both,
 }
 
 /// Probability from which a pose is explained. Rules report from a threshold of their own on.
@@ -112,7 +118,8 @@ pub(super) fn explain(facts: &Facts) -> Explained {
 /// Explains the poses of a skeleton.
 fn skeleton(facts: &Facts, poses: &Poses) -> Vec<Explanation> {
     let folds = folds::folds(&facts.dataset, &poses.instances);
-    let case = |at: usize| Case::of(facts, poses.instances[at], folds[at]);
+    let source = Source::new(facts);
+    let case = |at: usize| source.case(poses.instances[at], folds[at]);
     let references: Vec<Case<'_>> = references(facts, poses).into_iter().map(case).collect();
     let skeleton = &facts.dataset.skeletons[poses.skeleton];
     let kinds = skeleton.keypoints.len();
@@ -120,9 +127,9 @@ fn skeleton(facts: &Facts, poses: &Poses) -> Vec<Explanation> {
         .map(|pair| pair.map(usize::from))
         .filter(|&[a, b]| a != b && a.max(b) < kinds)
         .collect();
-    let Some(judge) = Judge::learn(&references, &pairs, kinds, poses.body_length_px) else {
-        return Vec::new();
-    };
+    let views: BTreeSet<View> = poses.instances.iter().map(|&at| source.view(at)).collect();
+    let learner = Learner { cases: &references, pairs: &pairs, kinds, views };
+    let Some(judge) = learner.learn(poses.body_length_px) else { return Vec::new() };
     let few = poses.instances.len() < FEW;
     let all = (0..poses.instances.len()).into_par_iter();
     all.flat_map_iter(|at| judge.explain(&case(at), few)).collect()
@@ -135,42 +142,48 @@ struct Judge<'a> {
     pairs: &'a [[usize; 2]],
 }
 
-impl<'a> Judge<'a> {
-    /// Learns from cases twice: the second time without labels that the first doubts, which may
-    /// be few and yet spoil what a rare keypoint looks like.
-    fn learn(
-        cases: &[Case<'_>],
-        pairs: &'a [[usize; 2]],
-        kinds: usize,
-        length_px: f64,
-    ) -> Option<Judge<'a>> {
-        let all: Vec<Pose> = cases.iter().map(|case| case.pose.clone()).collect();
+/// What a judge is learnt from.
+struct Learner<'a> {
+    cases: &'a [Case<'a>],
+    pairs: &'a [[usize; 2]],
+    /// Number of keypoints.
+    kinds: usize,
+    /// Which pieces of evidence there are of poses that are to be judged.
+    views: BTreeSet<View>,
+}
+
+impl<'a> Learner<'a> {
+    /// Learns twice: the second time without labels that the first doubts, which may be few and yet
+    /// spoil what a rare keypoint looks like.
+    fn learn(&self, length_px: f64) -> Option<Judge<'a>> {
+        let all: Vec<Pose> = self.cases.iter().map(|case| case.pose.clone()).collect();
         let body = Body::of(&all, length_px);
-        let (judge, weighed) = Judge::once(cases, &body, pairs, kinds, &|_, _| true)?;
+        let (judge, weighed) = self.once(&body, &|_, _| true)?;
         let doubted = judge.doubted(&weighed);
         if doubted.iter().all(Vec::is_empty) {
             return Some(judge);
         }
         let trusted = |at: usize, kind: usize| !doubted[at].contains(&kind);
-        Some(Judge::once(cases, &body, pairs, kinds, &trusted)?.0)
+        Some(self.once(&body, &trusted)?.0)
     }
 
     /// Learns from the labels that are trusted; returns the evidence about all, case by case, too.
     fn once(
-        cases: &[Case<'_>],
+        &self,
         body: &Body,
-        pairs: &'a [[usize; 2]],
-        kinds: usize,
         trusted: &(dyn Fn(usize, usize) -> bool + Sync),
     ) -> Option<(Judge<'a>, Vec<Weighed>)> {
+        let Learner { cases, pairs, kinds, ref views } = *self;
         let witnesses = Witnesses::fit(cases, body.clone(), kinds, trusted)?;
         let actual: Vec<Weighed> =
             cases.par_iter().map(|case| weigh(&witnesses, pairs, case, &case.pose)).collect();
         let planted = planted::plant(&witnesses, cases, kinds, trusted);
-        let odds = Odds::learn(&actual, &planted, pairs.len(), trusted);
+        let odds = Odds::learn(&actual, &planted, pairs.len(), views, trusted);
         Some((Judge { witnesses, odds, pairs }, actual))
     }
+}
 
+impl Judge<'_> {
     /// Returns the keypoints that are doubted, case by case.
     fn doubted(&self, weighed: &[Weighed]) -> Vec<Vec<usize>> {
         (weighed.iter().zip(self.odds.doubts(weighed)))
@@ -224,8 +237,8 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Returns what speaks for a cause, by the evidence that is in its favour.
-fn because(weighed: &Weighed, cause: &Cause) -> Because {
+/// Returns what speaks for a cause.
+fn because(weighed: &Weighed, cause: &Cause) -> Vec<Piece> {
     let evidence = match cause {
         Cause::Miss(kind) => {
             weighed.points.iter().find(|(of, _)| of == kind).map(|&(_, evidence)| evidence)
@@ -235,10 +248,5 @@ fn because(weighed: &Weighed, cause: &Cause) -> Because {
             .map(|exchange| exchange.evidence),
         Cause::Whole(_) => weighed.whole,
     };
-    let evidence = evidence.unwrap_or_default();
-    match (evidence.geometry > 0.0, evidence.look.is_some_and(|look| look > 0.0)) {
-        (true, true) => Because::Both,
-        (false, true) => Because::Picture,
-        _ => Because::Pose,
-    }
+    evidence.unwrap_or_default().against()
 }

@@ -1,38 +1,25 @@
-//! From evidence to odds: how much each piece counts for each cause, and how frequent errors are.
+//! From evidence to odds, and how frequent errors are.
 //!
-//! Learnt from planted errors against the labels as they are. Those hold errors themselves, so
-//! each counts by the probability that it is right, in turns (expectation maximisation): else the
-//! odds against a label could never be greater than one to the frequency of errors.
+//! How much each piece of evidence counts is learnt from planted errors against the labels as they
+//! are ([`weights`]). Those hold errors themselves, so each counts by the probability that it is
+//! right, in turns (expectation maximisation): else the odds against a label could never be greater
+//! than one to the frequency of errors.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cause::{Cause, Exchange, Sides, Weighed, Whole};
-use super::planted::{Planted, STRENGTHS};
-use super::witnesses::Evidence;
-use crate::stats::logistic::{self, Example, Prior};
+use super::piece::View;
+use super::planted::Planted;
+use super::weights::{Examples, Weights};
 use crate::stats::robust;
 
 /// What makes odds of evidence.
 #[derive(Debug, Clone)]
 pub(super) struct Odds {
-    /// Where there is a picture, and where there is none.
-    with: OfView,
-    without: OfView,
+    /// By which pieces of evidence there are.
+    views: BTreeMap<View, Weights>,
     /// Share of the poses that have an error.
     prevalence: f64,
-}
-
-/// Weights of geometry, look and 1.
-type Weights = [f64; 3];
-
-/// Weights of one view.
-#[derive(Debug, Clone, Default)]
-struct OfView {
-    /// By strength, then by keypoint.
-    misses: Vec<Vec<Weights>>,
-    /// By pair, then one for all pairs together.
-    exchanges: Vec<[f64; 2]>,
-    /// By way; `None` where too few could be planted: animals that hardly move have no other frame's
-    /// labels.
-    whole: Vec<Option<Weights>>,
 }
 
 /// A cause of a pose with its odds.
@@ -51,19 +38,18 @@ const TURNS: usize = 8;
 
 impl Odds {
     /// Learns from the evidence about the labels as they are, case by case, and about planted
-    /// errors. `trusted` is asked for a case and a keypoint.
+    /// errors, for each of some views. `trusted` is asked for a case and a keypoint.
     pub(super) fn learn(
         actual: &[Weighed],
         planted: &Planted,
         pairs: usize,
+        views: &BTreeSet<View>,
         trusted: &dyn Fn(usize, usize) -> bool,
     ) -> Odds {
-        let mut odds =
-            Odds { with: OfView::default(), without: OfView::default(), prevalence: PREVALENCE };
+        let mut odds = Odds { views: BTreeMap::new(), prevalence: PREVALENCE };
         let mut doubts: Vec<Doubt> = actual.iter().map(Doubt::first).collect();
         for _ in 0..TURNS {
-            odds.with = OfView::learn(View::With, actual, &doubts, planted, pairs, trusted);
-            odds.without = OfView::learn(View::Without, actual, &doubts, planted, pairs, trusted);
+            odds.views = Examples { actual, doubts: &doubts, planted, pairs, trusted }.learn(views);
             odds.prevalence = odds.prevalence(actual);
             doubts = odds.doubts(actual);
         }
@@ -118,36 +104,20 @@ impl Odds {
     fn ratios(&self, weighed: &Weighed) -> Vec<(Cause, f64)> {
         let share = Shares::of(weighed);
         let count = weighed.points.len() as f64;
-        let misses = weighed.points.iter().map(|&(kind, evidence)| {
-            let view = self.view(&evidence);
-            let ratio = view.misses.iter().map(|strength| {
-                bounded(logistic::log_odds(&strength[kind], &row(&evidence))).exp()
-            });
-            let mean = ratio.sum::<f64>() / STRENGTHS.len() as f64;
-            (Cause::Miss(kind), share.misses / count * mean)
+        // All evidence about a pose is of one view.
+        let view = weighed.points.first().and_then(|(_, of)| self.views.get(&of.view()));
+        let Some(view) = view else { return Vec::new() };
+        let misses = weighed.points.iter().map(|(kind, evidence)| {
+            (Cause::Miss(*kind), share.misses / count * view.miss(*kind, evidence))
         });
         let exchanges = weighed.exchanges.iter().map(|exchange| {
-            let view = self.view(&exchange.evidence);
-            let weights = match exchange.of {
-                Sides::Pair(at) => view.exchanges[at],
-                Sides::All => view.exchanges.last().copied().unwrap_or(EXCHANGE.mean),
-                Sides::Others => EXCHANGE.mean,
-            };
-            let ratio = bounded(logistic::log_odds(&weights, &both(&exchange.evidence))).exp();
-            (Cause::Exchange(exchange.pairs.clone()), share.exchange(exchange) * ratio)
+            let ratio = share.exchange(exchange) * view.exchange(exchange);
+            (Cause::Exchange(exchange.pairs.clone()), ratio)
         });
-        let wholes = weighed.whole.iter().flat_map(|evidence| {
-            let weights = &self.view(evidence).whole;
-            Whole::ALL.iter().zip(weights).filter_map(move |(&way, weights)| {
-                let ratio = bounded(logistic::log_odds(weights.as_ref()?, &row(evidence))).exp();
-                Some((Cause::Whole(way), share.whole / Whole::ALL.len() as f64 * ratio))
-            })
-        });
+        let of_way = share.whole / Whole::ALL.len() as f64;
+        let wholes = weighed.whole.iter().flat_map(|evidence| view.whole(evidence));
+        let wholes = wholes.map(|(way, ratio)| (Cause::Whole(way), of_way * ratio));
         misses.chain(exchanges).chain(wholes).collect()
-    }
-
-    fn view(&self, evidence: &Evidence) -> &OfView {
-        if evidence.look.is_some() { &self.with } else { &self.without }
     }
 
     /// Returns the share of poses with an error that makes the evidence likeliest.
@@ -180,19 +150,6 @@ const PREVALENCE: f64 = 0.033;
 /// How many poses that counts as.
 const POSES: f64 = 20.0;
 const MOST_STEPS: usize = 100;
-
-/// Returns a log likelihood ratio that no exponential makes endless.
-fn bounded(log_ratio: f64) -> f64 {
-    log_ratio.min(60.0)
-}
-
-fn row(evidence: &Evidence) -> Weights {
-    [evidence.geometry, evidence.look.unwrap_or(0.0), 1.0]
-}
-
-fn both(evidence: &Evidence) -> [f64; 2] {
-    [evidence.geometry, evidence.look.unwrap_or(0.0)]
-}
 
 /// How all errors are shared out among causes, before looking. No one has counted errors of
 /// annotators by cause; misses come first, since every keypoint may be missed.
@@ -254,144 +211,11 @@ impl Doubt {
     /// these among many right labels would else teach that such evidence means nothing. Of single
     /// points there are many that are odd and right, which a start in doubt would never forgive.
     fn first(weighed: &Weighed) -> Doubt {
-        let exchanges = weighed
-            .exchanges
-            .iter()
-            .map(|exchange| logistic::log_odds(&EXCHANGE.mean, &both(&exchange.evidence)));
-        let wholes = weighed.whole.iter().flat_map(|of| {
-            WHOLE.iter().map(move |prior| logistic::log_odds(&prior.mean, &row(of)))
-        });
-        let odds = exchanges.chain(wholes).map(|log_ratio| PREVALENCE * bounded(log_ratio).exp());
+        let before = Weights::before();
+        let exchanges = weighed.exchanges.iter().map(|exchange| before.exchange(exchange));
+        let wholes = weighed.whole.iter().flat_map(|of| before.whole(of)).map(|(_, ratio)| ratio);
+        let odds = exchanges.chain(wholes).map(|ratio| PREVALENCE * ratio);
         let total: f64 = odds.sum();
         Doubt { any: total / (1.0 + total), points: vec![0.0; weighed.points.len()] }
     }
-}
-
-/// Whether evidence comes with a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum View {
-    With,
-    Without,
-}
-
-impl View {
-    /// Returns evidence as this view sees it, `None` where it lacks what the view needs.
-    fn of(self, evidence: &Evidence) -> Option<Evidence> {
-        match self {
-            View::With => evidence.look.map(|_| *evidence),
-            View::Without => Some(Evidence { look: None, ..*evidence }),
-        }
-    }
-}
-
-/// One unit of evidence each way counts as one, give or take a half.
-const MISS: Prior<3> =
-    Prior { mean: [1.0, 1.0, 0.0], precision: [4.0, 4.0, 0.01], rising: [true, true, false] };
-/// The median over several points tells more than one point does, how much more is for the data to
-/// say: points of one pose look alike.
-///
-/// A pose that was moved or belongs to another frame fits itself, so only the picture speaks.
-const WHOLE: [Prior<3>; Whole::ALL.len()] = [
-    Prior { mean: [0.0, 2.0, 0.0], ..OF_WHOLE },
-    Prior { mean: [0.0, 2.0, 0.0], ..OF_WHOLE },
-    Prior { mean: [2.0, 2.0, 0.0], ..OF_WHOLE },
-];
-const OF_WHOLE: Prior<3> =
-    Prior { mean: [0.0; 3], precision: [0.25, 0.25, 0.01], rising: [true, true, false] };
-const EXCHANGE: Prior<2> = Prior { mean: [1.0; 2], precision: [4.0; 2], rising: [true; 2] };
-/// How much what holds for all keypoints tells of one: its weights within a quarter.
-const OF_KIND: [f64; 3] = [20.0, 20.0, 4.0];
-/// Labels of a keypoint, or planted poses, that weights of their own need, at least.
-const LEAST: usize = 15;
-
-impl OfView {
-    fn learn(
-        view: View,
-        actual: &[Weighed],
-        doubts: &[Doubt],
-        planted: &Planted,
-        pairs: usize,
-        trusted: &dyn Fn(usize, usize) -> bool,
-    ) -> OfView {
-        let kinds = planted.misses[0].len();
-        let mut right: Vec<Vec<(Weights, f64)>> = vec![Vec::new(); kinds];
-        let mut wholes: Vec<(Weights, f64)> = Vec::new();
-        let mut exchanges: Vec<Vec<([f64; 2], f64)>> = vec![Vec::new(); pairs + 1];
-        for (at, (weighed, doubt)) in actual.iter().zip(doubts).enumerate() {
-            for ((kind, evidence), doubt) in weighed.points.iter().zip(&doubt.points) {
-                if let Some(evidence) = view.of(evidence).filter(|_| trusted(at, *kind)) {
-                    right[*kind].push((row(&evidence), 1.0 - doubt));
-                }
-            }
-            if let Some(evidence) = weighed.whole.and_then(|evidence| view.of(&evidence)) {
-                wholes.push((row(&evidence), 1.0 - doubt.any));
-            }
-            for exchange in &weighed.exchanges {
-                let place = match exchange.of {
-                    Sides::Pair(at) => at,
-                    Sides::All => pairs,
-                    Sides::Others => continue,
-                };
-                if let Some(evidence) = view.of(&exchange.evidence) {
-                    exchanges[place].push((both(&evidence), 1.0 - doubt.any));
-                }
-            }
-        }
-        let rows = |planted: &[Evidence]| -> Vec<Weights> {
-            planted.iter().filter_map(|evidence| view.of(evidence)).map(|e| row(&e)).collect()
-        };
-        OfView {
-            misses: (planted.misses.iter())
-                .map(|by_kind| {
-                    let by_kind: Vec<Vec<Weights>> = by_kind.iter().map(|of| rows(of)).collect();
-                    misses(&right, &by_kind)
-                })
-                .collect(),
-            exchanges: of_exchanges(&exchanges),
-            whole: (planted.whole.iter().zip(&WHOLE))
-                .map(|(planted, prior)| {
-                    let planted = rows(planted);
-                    let enough = planted.len() >= LEAST;
-                    enough.then(|| logistic::fit(&examples(&wholes, &planted), prior))
-                })
-                .collect(),
-        }
-    }
-}
-
-/// Fits the weights of misses of one strength: for all keypoints together, and from there for
-/// each.
-fn misses(right: &[Vec<(Weights, f64)>], planted: &[Vec<Weights>]) -> Vec<Weights> {
-    let of_all = logistic::fit(&examples(&right.concat(), &planted.concat()), &MISS);
-    let of_kind = Prior { mean: of_all, precision: OF_KIND, ..MISS };
-    (right.iter().zip(planted))
-        .map(|(right, planted)| match right.len() < LEAST {
-            true => of_all,
-            false => logistic::fit(&examples(right, planted), &of_kind),
-        })
-        .collect()
-}
-
-/// Returns examples in which planted errors weigh as much as labels together, so that odds are
-/// likelihood ratios.
-fn examples(right: &[(Weights, f64)], planted: &[Weights]) -> Vec<Example<3>> {
-    let total: f64 = right.iter().map(|(_, weight)| weight).sum();
-    let each = total / planted.len().max(1) as f64;
-    let right = right.iter().map(|&(row, weight)| Example { row, is: 0.0, weight });
-    right.chain(planted.iter().map(|&row| Example { row, is: 1.0, weight: each })).collect()
-}
-
-/// Fits the weights of exchanges of each pair, and of all together. What speaks for an exchange
-/// speaks as much against it once it is made, so that every label is an example of both.
-fn of_exchanges(right: &[Vec<([f64; 2], f64)>]) -> Vec<[f64; 2]> {
-    let examples = |right: &[([f64; 2], f64)]| -> Vec<Example<2>> {
-        let both_ways = |&(row, weight): &([f64; 2], f64)| {
-            let back = row.map(|value| -value);
-            [Example { row, is: 0.0, weight }, Example { row: back, is: 1.0, weight }]
-        };
-        right.iter().flat_map(both_ways).collect()
-    };
-    let of_all = logistic::fit(&examples(&right.concat()), &EXCHANGE);
-    let of_pair = Prior { mean: of_all, precision: [OF_KIND[0], OF_KIND[1]], ..EXCHANGE };
-    right.iter().map(|right| logistic::fit(&examples(right), &of_pair)).collect()
 }

@@ -1,7 +1,7 @@
-//! Where a keypoint that lies elsewhere should be, as the rest of its pose and the picture tell.
+//! Where a keypoint that lies elsewhere should be, as all evidence tells.
 
 use super::case::Case;
-use super::witnesses::Witnesses;
+use super::witnesses::{self, Witnesses};
 use crate::audit::models::poses::{Point, Pose};
 
 /// A proposed place.
@@ -30,7 +30,7 @@ pub(super) fn place(
     kind: usize,
 ) -> Option<Placed> {
     let model = witnesses.geometry(case)?;
-    let centre = model.place(pose, kind)?;
+    let centre = centre(witnesses, case, pose, kind)?;
     let guess = model.fit_at(pose, kind, centre)?;
     let [least, most] = BOUNDS.map(|bound| bound * witnesses.body.reach_px);
     let half = (WIDE * guess.sd_px).clamp(least, most);
@@ -39,8 +39,7 @@ pub(super) fn place(
         .map(|at| {
             let along = |at: usize| (at as f64 - (SIDE - 1) as f64 / 2.0) * step;
             let at = [centre[0] + along(at % SIDE), centre[1] + along(at / SIDE)];
-            let evidence = witnesses.evidence(case, pose, kind, at);
-            (at, -evidence.geometry - evidence.look.unwrap_or(0.0))
+            (at, -witnesses.evidence(case, pose, kind, at).total())
         })
         .collect();
     let best = places.iter().map(|&(_, log)| log).fold(f64::MIN, f64::max);
@@ -53,4 +52,14 @@ pub(super) fn place(
     let square = mean(&|[x, y]| ((x - at[0]).powi(2) + (y - at[1]).powi(2)) / 2.0);
     // No surer than the grid is fine.
     Some(Placed { at, sd_px: (square + step * step / 12.0).sqrt() })
+}
+
+/// Returns the place around which to look: where the pose puts a keypoint, or where a model or the
+/// frames beside it do, whichever all evidence is for.
+fn centre(witnesses: &Witnesses, case: &Case<'_>, pose: &Pose, kind: usize) -> Option<Point> {
+    let by_pose = witnesses.geometry(case)?.place(pose, kind)?;
+    let hints = [witnesses::predicted(case, kind), witnesses::beside(case, pose, kind)];
+    let against = |&at: &Point| witnesses.evidence(case, pose, kind, at).total();
+    let places = hints.into_iter().flatten().map(|hint| hint.at).chain([by_pose]);
+    places.min_by(|a, b| against(a).total_cmp(&against(b)))
 }

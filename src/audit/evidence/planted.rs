@@ -4,7 +4,8 @@ use rayon::prelude::*;
 
 use super::case::{Case, spread};
 use super::cause::{Whole, whole};
-use super::witnesses::{Evidence, Witnesses};
+use super::piece::Evidence;
+use super::witnesses::Witnesses;
 use crate::audit::models::poses::{Point, Pose, distance};
 use crate::stats::random::SplitMix64;
 
@@ -70,7 +71,9 @@ pub(super) fn plant(
                         carried_over(cases, at, witnesses.body.length_px, &mut random)
                     }
                 };
-                let evidence = pose.and_then(|pose| whole(&witnesses.of_pose(case, &pose)));
+                let evidence = pose.and_then(|pose| {
+                    whole(witnesses, case, &pose, &witnesses.of_pose(case, &pose))
+                });
                 wholes.extend(evidence.map(|evidence| (way, evidence)));
             }
         }

@@ -5,27 +5,26 @@ use rayon::prelude::*;
 use super::body::Body;
 use super::case::Case;
 use super::folds::FOLDS;
-use super::limits::within;
+use super::hints::{Hint, Hinted};
+use super::limits::{within, within_exchange};
 use super::looks::Looks;
-use crate::audit::models::pose::PoseModel;
+use super::piece::{Evidence, Piece};
+use super::time;
+use crate::audit::models::belief::anywhere_ratio;
+use crate::audit::models::pose::{PoseModel, least_sd_px};
 use crate::audit::models::poses::{Point, Pose};
 
-/// Evidence about one place: logarithms of likelihood ratios, positive where it looks wrong.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Evidence {
-    /// Of the rest of the pose.
-    pub(super) geometry: f64,
-    /// Of what lies around the place; `None` without a picture.
-    pub(super) look: Option<f64>,
-}
-
-/// Models of geometry and appearance, each for the fold that it was not fitted to.
+/// Models of all pieces of evidence, each for the fold that it was not fitted to.
 #[derive(Debug)]
 pub(super) struct Witnesses {
     pub(super) body: Body,
     /// By fold; `None` where the others hold too few poses.
     geometry: Vec<Option<PoseModel>>,
     looks: Looks,
+    predicted: Hinted,
+    /// After the animal's own movement, and without it.
+    beside: Hinted,
+    unmoved: Hinted,
 }
 
 impl Witnesses {
@@ -50,8 +49,17 @@ impl Witnesses {
                 PoseModel::of(&rows, kinds, body.length_px)
             })
             .collect();
+        let least_sd_px = least_sd_px(body.length_px);
         geometry.iter().any(Option::is_some).then(|| Witnesses {
             looks: Looks::learn(cases, &body, kinds, trusted),
+            predicted: Hinted::learn(cases, predicted, trusted, least_sd_px),
+            beside: Hinted::learn(
+                cases,
+                |case, kind| beside(case, &case.pose, kind),
+                trusted,
+                least_sd_px,
+            ),
+            unmoved: Hinted::learn(cases, unmoved, trusted, least_sd_px),
             body,
             geometry,
         })
@@ -71,13 +79,37 @@ impl Witnesses {
         kind: usize,
         at: Point,
     ) -> Evidence {
-        let geometry = self.geometry(case).and_then(|model| model.log_ratio(pose, kind, at));
-        Evidence {
-            geometry: geometry.map_or(0.0, within),
-            look: case
-                .preview
-                .map(|_| self.looks.wrong(case, &self.body, pose, kind, at).unwrap_or(0.0)),
-        }
+        let says = |piece| within(piece, self.says(piece, case, pose, kind, at).unwrap_or(0.0));
+        Evidence(Piece::ALL.map(|piece| case.has(piece).then(|| says(piece))))
+    }
+
+    /// Returns what one piece of evidence says against a place: the logarithm of how much likelier
+    /// it is if the keypoint is anywhere within a body length; `None` where it says nothing.
+    fn says(
+        &self,
+        piece: Piece,
+        case: &Case<'_>,
+        pose: &Pose,
+        kind: usize,
+        at: Point,
+    ) -> Option<f64> {
+        let log_density = match piece {
+            Piece::Picture => return self.looks.wrong(case, &self.body, pose, kind, at),
+            Piece::Pose => return self.geometry(case)?.log_ratio(pose, kind, at),
+            Piece::Prediction => {
+                self.predicted.log_density(case, &predicted(case, kind)?, kind, at)?
+            }
+            Piece::Time => self.beside.log_density(case, &beside(case, pose, kind)?, kind, at)?,
+        };
+        Some(anywhere_ratio(log_density, self.body.length_px))
+    }
+
+    /// Returns what the frames before and after say against a place if the animal did not move.
+    pub(super) fn unmoved(&self, case: &Case<'_>, kind: usize, at: Point) -> f64 {
+        let expected = unmoved(case, kind)
+            .and_then(|hint| self.unmoved.log_density(case, &hint, kind, at))
+            .map(|log_density| anywhere_ratio(log_density, self.body.length_px));
+        within(Piece::Time, expected.unwrap_or(0.0))
     }
 
     /// Returns what speaks against each labelled point of a pose of a case.
@@ -87,32 +119,36 @@ impl Witnesses {
             .collect()
     }
 
-    /// Returns what speaks for exchanging keypoints pairwise: that both fit the pose better, and
-    /// that both look more like each other's.
+    /// Returns what speaks for exchanging keypoints pairwise: that both fit the pose better, look
+    /// more like each other's, and lie nearer to where each other is hinted at.
     pub(super) fn exchange(&self, case: &Case<'_>, pose: &Pose, pairs: &[[usize; 2]]) -> Evidence {
         let exchanged = exchanged(pose, pairs);
-        let (mut gain, mut look) = (0.0, case.preview.map(|_| 0.0));
-        for &kind in pairs.iter().flatten() {
-            let against = |pose: &Pose| {
-                let model = self.geometry(case)?;
-                model.log_ratio(pose, kind, pose[kind]?)
+        let gain = |piece: Piece| {
+            let against = |pose: &Pose, kind: usize| {
+                let said = pose[kind].and_then(|at| self.says(piece, case, pose, kind, at));
+                said.unwrap_or(0.0)
             };
-            gain += against(pose).unwrap_or(0.0) - against(&exchanged).unwrap_or(0.0);
-            if let Some(look) = &mut look {
-                let wrong = |pose: &Pose| {
-                    pose[kind].and_then(|at| self.looks.wrong(case, &self.body, pose, kind, at))
-                };
-                *look += wrong(pose).unwrap_or(0.0) - wrong(&exchanged).unwrap_or(0.0);
-            }
-        }
-        let bound = |value: f64| value.clamp(-EXCHANGE, EXCHANGE);
-        Evidence { geometry: bound(gain), look: look.map(bound) }
+            let gains = pairs.iter().flatten().map(|&k| against(pose, k) - against(&exchanged, k));
+            within_exchange(piece, gains.sum())
+        };
+        Evidence(Piece::ALL.map(|piece| case.has(piece).then(|| gain(piece))))
     }
 }
 
-/// Greatest logarithm of a likelihood ratio for or against an exchange that one kind of evidence
-/// may give: as for two points. The same both ways, since exchanging again is the reverse.
-const EXCHANGE: f64 = 30.0;
+/// Returns where a model sees a keypoint of a case.
+pub(super) fn predicted(case: &Case<'_>, kind: usize) -> Option<Hint> {
+    case.predicted.as_ref()?[kind]
+}
+
+/// Returns where the frames before and after put a keypoint of a pose of a case.
+pub(super) fn beside(case: &Case<'_>, pose: &Pose, kind: usize) -> Option<Hint> {
+    time::moved(case.beside.as_ref()?, pose, kind)
+}
+
+/// Returns where the frames before and after have a keypoint of a case.
+fn unmoved(case: &Case<'_>, kind: usize) -> Option<Hint> {
+    case.beside.as_ref()?[kind]
+}
 
 /// Returns a pose with keypoints exchanged pairwise.
 pub(super) fn exchanged(pose: &Pose, pairs: &[[usize; 2]]) -> Pose {

@@ -1,6 +1,8 @@
 //! From distances to probabilities: a right value follows a t distribution around its
 //! place, a wrong one lies anywhere within reach.
 
+use crate::stats::robust;
+
 /// Returns the probability of a hypothesis.
 ///
 /// `log_ratio` is the logarithm of the likelihood ratio in its favour.
@@ -27,6 +29,12 @@ pub(in crate::audit) fn wrong_place(surprise: f64, sd_px: f64, reach_px: f64) ->
     anywhere - right
 }
 
+/// Returns the logarithm of a likelihood ratio, positive for a wrong place: a right one is expected
+/// with a density per px², whose natural logarithm is given, a wrong one anywhere within `reach_px`.
+pub(in crate::audit) fn anywhere_ratio(log_density: f64, reach_px: f64) -> f64 {
+    -(std::f64::consts::PI * reach_px * reach_px).ln() - log_density
+}
+
 /// Returns the negative logarithm of the density of a bivariate t distribution at a
 /// distance in standard deviations, without its constant.
 ///
@@ -46,6 +54,43 @@ pub(in crate::audit) fn t_quantile(share: f64, freedom: f64) -> f64 {
 /// Fewest degrees of freedom, for distances that are often far off; Lange, Little &
 /// Taylor use 4 where they cannot be estimated.
 pub(in crate::audit) const LEAST_FREEDOM: f64 = 4.0;
+
+/// How distances scatter around what was predicted: a bivariate t distribution.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::audit) struct Usual {
+    /// What a standard deviation must be multiplied by. Positive.
+    pub(in crate::audit) scale: f64,
+    /// Degrees of freedom: the fewer, the more often it is far off.
+    pub(in crate::audit) freedom: f64,
+}
+
+impl Usual {
+    /// Returns what fits distances in standard deviations, of which a tenth may be wrong: their
+    /// median and their upper tenth tell scale and degrees of freedom.
+    pub(in crate::audit) fn of(all: &mut [f64]) -> Usual {
+        let middle = robust::quantile(all, 0.5).unwrap_or(0.0);
+        let upper = robust::quantile(all, 0.9).unwrap_or(0.0);
+        let freedom = (FREEDOMS.into_iter())
+            .find(|&freedom| upper * t_quantile(0.5, freedom) <= middle * t_quantile(0.9, freedom))
+            .unwrap_or(LEAST_FREEDOM);
+        let scale = (middle / t_quantile(0.5, freedom)).max(upper / t_quantile(0.9, freedom));
+        Usual { scale: scale.max(LEAST_SCALE), freedom }
+    }
+
+    /// Returns the natural logarithm of the density, per px², at a distance in standard deviations
+    /// of `sd_px`.
+    pub(in crate::audit) fn log_density(self, z: f64, sd_px: f64) -> f64 {
+        let area_px2 = std::f64::consts::TAU * (sd_px * self.scale).powi(2);
+        -surprise(z / self.scale, self.freedom) - area_px2.ln()
+    }
+}
+
+/// Degrees of freedom that are told apart, lightest tails first. 16 is still far from
+/// a normal distribution in the tails that matter here.
+const FREEDOMS: [f64; 5] = [16.0, 11.0, 8.0, 5.5, LEAST_FREEDOM];
+/// Where labels agree better than this with their witnesses, they were made of each
+/// other.
+const LEAST_SCALE: f64 = 0.25;
 
 #[cfg(test)]
 mod tests {

@@ -5,9 +5,9 @@
 //! incriminate it. How far a keypoint usually is from what they say sets the scale, so
 //! that a paw may move more than an ear.
 
-use super::belief::{LEAST_FREEDOM, surprise};
+use super::belief::{LEAST_FREEDOM, Usual, anywhere_ratio, surprise};
 use super::poses::{Point, Pose, Poses, REFERENCES, pose};
-use super::witness::{self, Usual, Witness};
+use super::witness::{self, Witness};
 use crate::dataset::Dataset;
 use crate::stats::robust;
 
@@ -53,8 +53,7 @@ impl PoseModel {
         if rows.len() < witness::MIN_POSES {
             return None;
         }
-        let least_sd_px = LEAST_SD_PX.max(LEAST_SD_LENGTHS * body_length_px);
-        let witnesses = witness::choose(rows, kinds, least_sd_px);
+        let witnesses = witness::choose(rows, kinds, least_sd_px(body_length_px));
         let plain = Usual { scale: 1.0, freedom: LEAST_FREEDOM };
         let usual = vec![plain; kinds];
         let mut model = PoseModel { witnesses, usual, body_length_px };
@@ -127,14 +126,18 @@ impl PoseModel {
         kind: usize,
         point: Point,
     ) -> Option<f64> {
-        let anywhere = -(std::f64::consts::PI * self.body_length_px.powi(2)).ln();
-        Some(anywhere - self.log_density(pose, kind, point)?)
+        Some(anywhere_ratio(self.log_density(pose, kind, point)?, self.body_length_px))
     }
 }
 
 /// Returns the median of a coordinate.
 fn middle(points: &[Point], axis: usize) -> Option<f64> {
     robust::median(&mut points.iter().map(|point| point[axis]).collect::<Vec<f64>>())
+}
+
+/// Returns the standard deviation in pixels with which anyone can label at best.
+pub(in crate::audit) fn least_sd_px(body_length_px: f64) -> f64 {
+    LEAST_SD_PX.max(LEAST_SD_LENGTHS * body_length_px)
 }
 
 /// Share of a keypoint's witnesses that may be wrong in its favour.

@@ -5,7 +5,7 @@
 //! spoils only the predictors that use it, a missing point costs only those, and
 //! twenty frames are enough to fit each.
 
-use super::belief::{LEAST_FREEDOM, surprise, t_quantile};
+use super::belief::{LEAST_FREEDOM, Usual};
 use super::poses::{Point, Pose, distance};
 use crate::stats::robust;
 
@@ -61,36 +61,6 @@ pub(super) struct Testimony {
     /// Standard deviation of that, pixels: geometric mean of both axes.
     pub(super) sd_px: f64,
 }
-
-/// How distances scatter around what was predicted: a bivariate t distribution.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Usual {
-    /// What a standard deviation must be multiplied by. Positive.
-    pub(super) scale: f64,
-    /// Degrees of freedom: the fewer, the more often it is far off.
-    pub(super) freedom: f64,
-}
-
-impl Usual {
-    /// Returns what fits distances in standard deviations, of which a tenth may be wrong: their
-    /// median and their upper tenth tell scale and degrees of freedom.
-    pub(super) fn of(all: &mut [f64]) -> Usual {
-        let middle = robust::quantile(all, 0.5).unwrap_or(0.0);
-        let upper = robust::quantile(all, 0.9).unwrap_or(0.0);
-        let freedom = (FREEDOMS.into_iter())
-            .find(|&freedom| upper * t_quantile(0.5, freedom) <= middle * t_quantile(0.9, freedom))
-            .unwrap_or(LEAST_FREEDOM);
-        let scale = (middle / t_quantile(0.5, freedom)).max(upper / t_quantile(0.9, freedom));
-        Usual { scale: scale.max(LEAST_SCALE), freedom }
-    }
-}
-
-/// Degrees of freedom that are told apart, lightest tails first. 16 is still far from
-/// a normal distribution in the tails that matter here.
-const FREEDOMS: [f64; 5] = [16.0, 11.0, 8.0, 5.5, LEAST_FREEDOM];
-/// Where labels agree better than this with their witnesses, they were made of each
-/// other.
-const LEAST_SCALE: f64 = 0.25;
 
 /// Chooses the witnesses of each keypoint.
 ///
@@ -205,9 +175,7 @@ impl Witness {
     /// place; `None` where its keypoints are not labelled.
     pub(super) fn log_density(&self, pose: &Pose, point: Point) -> Option<f64> {
         let Testimony { z, sd_px, .. } = self.testify(pose, point)?;
-        let Usual { scale, freedom } = self.usual;
-        let area_px2 = std::f64::consts::TAU * (sd_px * scale).powi(2);
-        Some(-surprise(z / scale, freedom) - area_px2.ln())
+        Some(self.usual.log_density(z, sd_px))
     }
 
     /// Returns the keypoints that it relies on.

@@ -1,6 +1,6 @@
 //! Points that the rest of their pose, or the picture around them, contradicts.
 
-use crate::audit::evidence::{Because, Cause, Explained, Explanation, Placed};
+use crate::audit::evidence::{Cause, Explained, Explanation, Piece, Placed};
 use crate::audit::models::poses::{Point, distance, pose};
 use crate::audit::{Action, Hit, Kind, Proposal, Settings, Subject};
 use crate::dataset::Skeleton;
@@ -63,12 +63,15 @@ impl Miss<'_> {
         if shift_px < min_px {
             return None;
         }
-        let put = match self.why.because {
-            Because::Pose => "the rest of the pose puts it",
-            Because::Picture => "the picture puts it",
-            Because::Both => "the rest of the pose and the picture put it",
-        };
-        let place = format!("{name} is {shift_px:.0} px from where {put}");
+        let by = self.why.told(|piece| match piece {
+            Piece::Pose => "the rest of the pose",
+            Piece::Picture => "the picture",
+            Piece::Prediction => "the prediction",
+            Piece::Time => "the frames beside it",
+        });
+        // Where no piece speaks against the label alone, all together do.
+        let by = by.unwrap_or_else(|| "all evidence together".to_owned());
+        let place = format!("{name} is {shift_px:.0} px from where it should be, by {by}");
         let far = shift_px >= settings.get("miss_shift") * self.why.body_length_px;
         let (kind, message, related) = match self.on {
             Some(other) => {

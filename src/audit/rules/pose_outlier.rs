@@ -1,6 +1,6 @@
 //! Poses all of whose points are in the wrong place together.
 
-use crate::audit::evidence::{Because, Cause, Explained, Whole};
+use crate::audit::evidence::{Cause, Explained, Piece, Whole};
 use crate::audit::{Action, Hit, Kind, Proposal, Settings, Subject};
 use crate::facts::Facts;
 
@@ -8,18 +8,21 @@ pub(in crate::audit) fn find(_: &Facts, explained: &Explained, settings: &Settin
     (explained.above(settings.get("min_score")))
         .filter_map(|why| {
             let Cause::Whole(whole) = &why.cause else { return None };
-            let against = match why.because {
-                Because::Pose => "they do not fit each other",
-                Because::Picture => "none looks like itself in this image",
-                Because::Both => "they do not fit each other, nor the image",
-            };
+            let fits_itself = !why.because.contains(&Piece::Pose);
             let (kind, what) = match whole {
                 // Points that fit each other were not scaled, whatever is likeliest.
-                Whole::Misshapen if why.because == Because::Picture => (Kind::Shift, BESIDE),
+                Whole::Misshapen if fits_itself => (Kind::Shift, BESIDE),
                 Whole::Moved => (Kind::Shift, BESIDE),
                 Whole::Misshapen => (Kind::Shift, "scaled, or have x and y exchanged"),
                 Whole::CarriedOver => (Kind::CarryOver, "those of another frame"),
             };
+            let against = why.told(|piece| match piece {
+                Piece::Pose => "they do not fit each other",
+                Piece::Picture => "most do not look like themselves in this image",
+                Piece::Prediction => "most are not where they are predicted",
+                Piece::Time => "most are not where the frames beside it have them",
+            });
+            let against = against.unwrap_or_else(|| "together they fit nothing well".to_owned());
             let message = format!("the points are likely {what}: {against}{}", why.few());
             Some(
                 Hit::new(Subject::Instance(why.instance), why.score, message)

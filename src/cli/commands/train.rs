@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail};
 
 use crate::cli::dataset::DatasetOptions;
-use crate::cli::{Common, pass};
+use crate::cli::{Common, cross, pass};
 use crate::train::config::TrainConfig;
 use crate::train::folder;
 
@@ -27,6 +27,10 @@ pub(in crate::cli) struct Options {
     /// Start with few images and the smallest network, and grow both until stability breaks
     #[arg(long, conflicts_with = "resume")]
     ladder: bool,
+    /// Train so many times, each time without another part of the dataset, and predict each part by
+    /// the model that did not see it: for `audit --predictions`
+    #[arg(long, value_name = "K", conflicts_with_all = ["resume", "ladder", "split"])]
+    folds: Option<usize>,
     /// Settings to begin with: stable, deeplabcut-tf or resnet [default: stable]
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
@@ -130,6 +134,9 @@ pub(in crate::cli) fn run(options: &Options, common: &Common, words: &[String]) 
     };
     if options.ladder {
         return pass::climb(&asked, &config, &options.out, options.force);
+    }
+    if let Some(count) = options.folds {
+        return cross::train(&asked, &config, count, &options.out, options.force);
     }
     pass::train(&asked, config, &options.out, pass::Start::new(options.resume, options.force))
 }
