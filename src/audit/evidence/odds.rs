@@ -47,7 +47,9 @@ impl Odds {
         trusted: &dyn Fn(usize, usize) -> bool,
     ) -> Odds {
         let mut odds = Odds { views: BTreeMap::new(), prevalence: PREVALENCE };
-        let mut doubts: Vec<Doubt> = actual.iter().map(Doubt::first).collect();
+        let before = Weights::before(pairs);
+        let mut doubts: Vec<Doubt> =
+            actual.iter().map(|weighed| Doubt::first(weighed, &before)).collect();
         for _ in 0..TURNS {
             odds.views = Examples { actual, doubts: &doubts, planted, pairs, trusted }.learn(views);
             odds.prevalence = odds.prevalence(actual);
@@ -210,8 +212,7 @@ impl Doubt {
     /// where it looks wrong as a whole, as if that evidence counted as before looking. A few of
     /// these among many right labels would else teach that such evidence means nothing. Of single
     /// points there are many that are odd and right, which a start in doubt would never forgive.
-    fn first(weighed: &Weighed) -> Doubt {
-        let before = Weights::before();
+    fn first(weighed: &Weighed, before: &Weights) -> Doubt {
         let exchanges = weighed.exchanges.iter().map(|exchange| before.exchange(exchange));
         let wholes = weighed.whole.iter().flat_map(|of| before.whole(of)).map(|(_, ratio)| ratio);
         let odds = exchanges.chain(wholes).map(|ratio| PREVALENCE * ratio);

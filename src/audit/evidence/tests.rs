@@ -3,7 +3,9 @@
 use super::*;
 use crate::audit::models::poses::{Point, distance};
 use crate::audit::models::samples::{dataset, preview, walk};
-use crate::facts::ImageFacts;
+use crate::dataset::{PredictedPoint, PredictedPose, Predictions};
+use crate::facts::{ImageFacts, Predicted};
+use crate::stats::random::SplitMix64;
 
 /// Whether the frames come with pictures.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,6 +16,44 @@ enum Eyes {
 
 /// Spoils one pose of a walk and returns what is explained with a probability of a half at least.
 fn explained(frames: usize, eyes: Eyes, spoil: impl Fn(&mut [Pose])) -> Vec<Explanation> {
+    let facts = facts(frames, eyes, spoil);
+    explain(&facts).above(0.5).cloned().collect()
+}
+
+/// As [`explained`], with predictions of a model that sees the walk as it is, to a pixel or two, save
+/// what `lose` does to them.
+fn predicted(
+    frames: usize,
+    lose: impl Fn(&mut [Pose]),
+    spoil: impl Fn(&mut [Pose]),
+) -> Vec<Explanation> {
+    let mut facts = facts(frames, Eyes::Shut, spoil);
+    let mut seen = walk(frames);
+    lose(&mut seen);
+    let mut random = SplitMix64::named("seen", 3);
+    let poses: Vec<PredictedPose> = (seen.iter().enumerate())
+        .map(|(at, pose)| PredictedPose {
+            image: at as u32,
+            instance: None,
+            skeleton: 0,
+            score: 0.9,
+            points: (pose.iter())
+                .map(|point| match *point {
+                    Some([x, y]) => PredictedPoint {
+                        x: x + random.normal(),
+                        y: y + random.normal(),
+                        likelihood: random.uniform(0.8, 1.0),
+                    },
+                    None => PredictedPoint::MISSING,
+                })
+                .collect(),
+        })
+        .collect();
+    facts.predictions = Some(Predicted::new(&facts.dataset, Predictions::from(poses)));
+    explain(&facts).above(0.5).cloned().collect()
+}
+
+fn facts(frames: usize, eyes: Eyes, spoil: impl Fn(&mut [Pose])) -> Facts {
     let mut poses = walk(frames);
     let pictures = poses.iter().map(|pose| ImageFacts {
         preview: (eyes == Eyes::Open).then(|| preview(pose)),
@@ -21,8 +61,14 @@ fn explained(frames: usize, eyes: Eyes, spoil: impl Fn(&mut [Pose])) -> Vec<Expl
     });
     let images = pictures.collect();
     spoil(&mut poses);
-    let facts = Facts { dataset: dataset(&poses), images, ..Facts::default() };
-    explain(&facts).above(0.5).cloned().collect()
+    // Far apart in time, so that frames do not tell of each other.
+    let mut dataset = dataset(&poses);
+    dataset
+        .images
+        .iter_mut()
+        .enumerate()
+        .for_each(|(at, image)| image.frame = Some(100 * at as u64));
+    Facts { dataset, images, ..Facts::default() }
 }
 
 fn moved(point: Option<Point>, by: Point) -> Option<Point> {
@@ -92,4 +138,45 @@ fn few_poses_cap_the_score_and_fewer_say_nothing() {
     let [one] = &found[..] else { panic!("{found:?}") };
     assert!(one.few && one.score <= FEW_SCORE && !one.few().is_empty(), "{one:?}");
     assert_eq!(explained(15, Eyes::Open, far), []);
+}
+
+#[test]
+fn a_model_that_did_not_learn_the_labels_sees_what_the_pose_cannot_tell() {
+    let beside = |poses: &mut [Pose]| poses[41][5] = moved(poses[41][5], [-6.0, 4.0]);
+    assert_eq!(explained(60, Eyes::Shut, beside), []);
+    let found = predicted(60, |_| {}, beside);
+    let [one] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((one.instance, &one.cause), (41, &Cause::Miss(5)));
+    assert!(one.because.contains(&Piece::Prediction), "{one:?}");
+    let right = walk(60)[41][5].expect("labelled");
+    assert!(distance(one.placed.expect("a place").at, right) < 6.0, "{one:?}");
+    assert_eq!(predicted(60, |_| {}, |_| {}), []);
+}
+
+#[test]
+fn a_model_that_sees_head_and_tail_exchanged_does_not_outweigh_the_pose() {
+    let lose = |seen: &mut [Pose]| {
+        for frame in [9, 30] {
+            seen[frame].reverse();
+        }
+    };
+    assert_eq!(predicted(60, lose, |_| {}), []);
+}
+
+#[test]
+fn a_jump_in_time_is_an_error_and_steady_movement_is_none() {
+    let jump = |facts: &mut Facts| {
+        for (at, image) in facts.dataset.images.iter_mut().enumerate() {
+            image.frame = Some(at as u64);
+        }
+    };
+    let mut still = facts(60, Eyes::Shut, |_| {});
+    jump(&mut still);
+    assert_eq!(explain(&still).above(0.5).count(), 0);
+    let mut one = facts(60, Eyes::Shut, |poses| poses[20][5] = moved(poses[20][5], [25.0, 0.0]));
+    jump(&mut one);
+    let found: Vec<Explanation> = explain(&one).above(0.5).cloned().collect();
+    let [told] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((told.instance, &told.cause), (20, &Cause::Miss(5)));
+    assert!(told.because.contains(&Piece::Time), "{told:?}");
 }

@@ -42,7 +42,7 @@ const WHOLE: [Prior<{ PIECES + 1 }>; Whole::ALL.len()] = [
     Prior { mean: [0.0, 2.0, 1.0, 1.0, 0.0], ..OF_WHOLE },
     Prior { mean: [2.0, 2.0, 1.0, 1.0, 0.0], ..OF_WHOLE },
 ];
-const OF_WHOLE: Prior<{ PIECES + 1 }> = Prior { precision: [0.25, 0.25, 16.0, 16.0, 0.01], ..MISS };
+const OF_WHOLE: Prior<{ PIECES + 1 }> = Prior { precision: [0.25, 0.25, 64.0, 64.0, 1.0], ..MISS };
 /// How much what holds for all keypoints tells of one, and what holds without a piece of evidence of
 /// what holds with it: the weights within a quarter.
 const NEARLY: Row = [20.0, 20.0, 20.0, 20.0, 4.0];
@@ -50,12 +50,17 @@ const NEARLY: Row = [20.0, 20.0, 20.0, 20.0, 4.0];
 const LEAST: usize = 15;
 
 impl Weights {
-    /// Returns what is thought of exchanges and whole poses before looking.
-    pub(super) fn before() -> Weights {
+    /// Returns what is thought of exchanges and whole poses before looking. Hints are not asked:
+    /// how often they are wrong about a whole pose has to be learnt from labels that are believed.
+    pub(super) fn before(pairs: usize) -> Weights {
+        let seen = |prior: Prior<{ PIECES + 1 }>| {
+            let [pose, picture, _, _, constant] = prior.mean;
+            [pose, picture, 0.0, 0.0, constant]
+        };
         Weights {
             misses: Vec::new(),
-            exchanges: Vec::new(),
-            whole: WHOLE.map(|prior| Some(prior.mean)),
+            exchanges: vec![seen(EXCHANGE); pairs + 1],
+            whole: WHOLE.map(|prior| Some(seen(prior))),
         }
     }
 

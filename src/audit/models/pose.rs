@@ -15,6 +15,8 @@ use crate::stats::robust;
 #[derive(Debug)]
 pub(in crate::audit) struct PoseModel {
     witnesses: Vec<Vec<Witness>>,
+    /// How much each witness counts, in the same order; those of a keypoint add up to 1.
+    shares: Vec<Vec<f64>>,
     /// By keypoint.
     usual: Vec<Usual>,
     body_length_px: f64,
@@ -56,7 +58,9 @@ impl PoseModel {
         let witnesses = witness::choose(rows, kinds, least_sd_px(body_length_px));
         let plain = Usual { scale: 1.0, freedom: LEAST_FREEDOM };
         let usual = vec![plain; kinds];
-        let mut model = PoseModel { witnesses, usual, body_length_px };
+        let shares =
+            witnesses.iter().enumerate().map(|(kind, of)| shares(rows, kind, of)).collect();
+        let mut model = PoseModel { witnesses, shares, usual, body_length_px };
         model.usual = (0..kinds).map(|kind| model.usual(rows, kind)).collect();
         Some(model)
     }
@@ -102,20 +106,21 @@ impl PoseModel {
     /// Returns the natural logarithm of the density, per px², with which the rest of a pose expects
     /// a keypoint at a place; `None` where nothing speaks of it.
     ///
-    /// It is the mean of what the witnesses expect, so that a witness that knows most counts most
-    /// where it agrees, and others remain where a wrong neighbour leads it astray.
+    /// It is the mean of what the witnesses expect, by their shares, so that a witness that knows most
+    /// counts most where it agrees, and others remain where a wrong neighbour leads it astray.
     pub(in crate::audit) fn log_density(
         &self,
         pose: &Pose,
         kind: usize,
         point: Point,
     ) -> Option<f64> {
-        let said: Vec<f64> = (self.witnesses[kind].iter())
-            .filter_map(|witness| witness.log_density(pose, point))
+        let said: Vec<(f64, f64)> = (self.witnesses[kind].iter().zip(&self.shares[kind]))
+            .filter_map(|(witness, &share)| Some((share, witness.log_density(pose, point)?)))
             .collect();
-        let most = said.iter().copied().max_by(f64::total_cmp)?;
-        let sum: f64 = said.iter().map(|log| (log - most).exp()).sum();
-        Some(most + (sum / said.len() as f64).ln())
+        let most = said.iter().map(|&(_, log)| log).max_by(f64::total_cmp)?;
+        let sum: f64 = said.iter().map(|(share, log)| share * (log - most).exp()).sum();
+        let shares: f64 = said.iter().map(|(share, _)| share).sum();
+        Some(most + (sum / shares).ln())
     }
 
     /// Returns the logarithm of a likelihood ratio, positive where a keypoint is rather anywhere
@@ -129,6 +134,44 @@ impl PoseModel {
         Some(anywhere_ratio(self.log_density(pose, kind, point)?, self.body_length_px))
     }
 }
+
+/// Returns how much each witness of a keypoint is to count: the shares that make the labels
+/// likeliest, each witness counting [`LEAST_SHARE`] of the labels beforehand.
+///
+/// # Source
+/// Dempster, Laird & Rubin (1977), "Maximum likelihood from incomplete data via the EM algorithm",
+/// section 4.3: proportions of a mixture.
+fn shares(rows: &[Pose], kind: usize, witnesses: &[Witness]) -> Vec<f64> {
+    let densities: Vec<Vec<f64>> = (rows.iter())
+        .filter_map(|row| {
+            let point = row[kind]?;
+            let said = witnesses.iter().map(|witness| witness.log_density(row, point));
+            let said: Vec<f64> = said.map(|log| log.unwrap_or(f64::NEG_INFINITY)).collect();
+            let most =
+                said.iter().copied().max_by(f64::total_cmp).filter(|most| most.is_finite())?;
+            Some(said.iter().map(|log| (log - most).exp()).collect())
+        })
+        .collect();
+    let mut shares = vec![1.0 / witnesses.len() as f64; witnesses.len()];
+    for _ in 0..ROUNDS {
+        let mut counts =
+            vec![LEAST_SHARE * densities.len() as f64 + f64::MIN_POSITIVE; shares.len()];
+        for of_row in &densities {
+            let total: f64 = of_row.iter().zip(&shares).map(|(d, share)| d * share).sum();
+            for ((count, density), share) in counts.iter_mut().zip(of_row).zip(&shares) {
+                *count += density * share / total;
+            }
+        }
+        let total: f64 = counts.iter().sum();
+        shares = counts.iter().map(|count| count / total).collect();
+    }
+    shares
+}
+
+/// Rounds in which shares are learnt; they hardly change after ten.
+const ROUNDS: usize = 20;
+/// Share of the labels that each witness counts for before looking, so that none is left out.
+const LEAST_SHARE: f64 = 0.05;
 
 /// Returns the median of a coordinate.
 fn middle(points: &[Point], axis: usize) -> Option<f64> {
