@@ -28,7 +28,7 @@ pub(super) struct Weights {
 /// planted errors stand out from them more clearly than a model's own errors are known.
 const MISS: Prior<{ PIECES + 1 }> = Prior {
     mean: [1.0, 1.0, 1.0, 1.0, 0.0],
-    precision: [4.0, 4.0, 16.0, 16.0, 0.01],
+    precision: [4.0, 4.0, 16.0, 16.0, 1.0],
     rising: [true, true, true, true, false],
 };
 /// The same both ways, so that there is nothing to add.
