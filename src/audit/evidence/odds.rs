@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cause::{Cause, Exchange, Sides, Weighed, Whole};
-use super::piece::View;
+use super::piece::{Evidence, View};
 use super::planted::Planted;
 use super::weights::{Examples, Weights};
 use crate::stats::robust;
@@ -47,7 +47,7 @@ impl Odds {
         trusted: &dyn Fn(usize, usize) -> bool,
     ) -> Odds {
         let mut odds = Odds { views: BTreeMap::new(), prevalence: PREVALENCE };
-        let before = Weights::before(pairs);
+        let before = Weights::before(planted.misses[0].len(), pairs);
         let mut doubts: Vec<Doubt> =
             actual.iter().map(|weighed| Doubt::first(weighed, &before)).collect();
         for _ in 0..TURNS {
@@ -208,15 +208,21 @@ pub(super) struct Doubt {
 }
 
 impl Doubt {
-    /// Where to start: no point is doubted alone; a pose is where an exchange would fit better, or
-    /// where it looks wrong as a whole, as if that evidence counted as before looking. A few of
-    /// these among many right labels would else teach that such evidence means nothing. Of single
-    /// points there are many that are odd and right, which a start in doubt would never forgive.
+    /// Where to start: a pose is doubted where an exchange would fit better, or where it looks wrong as
+    /// a whole, as if that evidence counted as before looking, and a point where half the evidence
+    /// against it would do. A few errors among many right labels would else teach that such evidence
+    /// means nothing. Of single points there are many that are odd and right, which a start in full
+    /// doubt would never forgive.
     fn first(weighed: &Weighed, before: &Weights) -> Doubt {
         let exchanges = weighed.exchanges.iter().map(|exchange| before.exchange(exchange));
         let wholes = weighed.whole.iter().flat_map(|of| before.whole(of)).map(|(_, ratio)| ratio);
         let odds = exchanges.chain(wholes).map(|ratio| PREVALENCE * ratio);
         let total: f64 = odds.sum();
-        Doubt { any: total / (1.0 + total), points: vec![0.0; weighed.points.len()] }
+        let each = PREVALENCE / weighed.points.len().max(1) as f64;
+        let point = |(kind, evidence): &(usize, Evidence)| {
+            let odds = each * before.miss(*kind, evidence);
+            odds / (1.0 + odds)
+        };
+        Doubt { any: total / (1.0 + total), points: weighed.points.iter().map(point).collect() }
     }
 }

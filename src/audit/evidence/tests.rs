@@ -142,7 +142,7 @@ fn few_poses_cap_the_score_and_fewer_say_nothing() {
 
 #[test]
 fn a_model_that_did_not_learn_the_labels_makes_an_error_surer_and_its_place_exact() {
-    let beside = |poses: &mut [Pose]| poses[41][5] = moved(poses[41][5], [-8.0, 6.0]);
+    let beside = |poses: &mut [Pose]| poses[41][5] = moved(poses[41][5], [-14.0, 10.0]);
     let alone = explained(60, Eyes::Shut, beside);
     let found = predicted(60, |_| {}, beside);
     let ([one], [alone]) = (&found[..], &alone[..]) else { panic!("{found:?}, {alone:?}") };

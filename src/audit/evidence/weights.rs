@@ -50,15 +50,16 @@ const NEARLY: Row = [20.0, 20.0, 20.0, 20.0, 4.0];
 const LEAST: usize = 15;
 
 impl Weights {
-    /// Returns what is thought of exchanges and whole poses before looking. Hints are not asked:
-    /// how often they are wrong about a whole pose has to be learnt from labels that are believed.
-    pub(super) fn before(pairs: usize) -> Weights {
+    /// Returns what is thought before looking: of misses half, and of exchanges and whole poses what
+    /// pose and picture say. How often hints are wrong about a whole pose has to be learnt from
+    /// labels that are believed.
+    pub(super) fn before(kinds: usize, pairs: usize) -> Weights {
         let seen = |prior: Prior<{ PIECES + 1 }>| {
             let [pose, picture, _, _, constant] = prior.mean;
             [pose, picture, 0.0, 0.0, constant]
         };
         Weights {
-            misses: Vec::new(),
+            misses: vec![vec![MISS.mean.map(|weight| weight / 2.0); kinds]; STRENGTHS.len()],
             exchanges: vec![seen(EXCHANGE); pairs + 1],
             whole: WHOLE.map(|prior| Some(seen(prior))),
         }
