@@ -1,11 +1,12 @@
 //! `labelvet train`, `predict` and `eval` as users call them: files, resuming, refusals.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use polars::prelude::{DataFrame, ParquetReader, SerReader as _};
+use polars::prelude::{ChunkCompareEq as _, DataFrame, ParquetReader, SerReader as _};
 use serde_json::Value;
 
 use crate::runtime::{cache, onnx_runtime};
@@ -223,4 +224,62 @@ fn what_cannot_be_trained_is_refused_with_one_message() {
         assert!(message.contains(expected), "{words:?}: {message}");
         assert!(!folder.path().join("run").exists(), "{words:?} left a folder");
     }
+}
+
+/// Returns the images of a column, each once, in order.
+fn images(table: &DataFrame) -> BTreeSet<String> {
+    let names = table.column("image").expect("a column").str().expect("text");
+    names.into_no_null_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn in_folds_each_image_is_predicted_by_the_model_that_did_not_see_it() {
+    if onnx_runtime().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("folds");
+    trained(&out, &[&SMALL[..], &["--folds", "2", "--steps", "2"]].concat());
+    let unseen = table(&out.join("predictions.parquet"));
+    let mut held = BTreeSet::new();
+    for fold in ["fold-1", "fold-2"] {
+        assert_eq!(json(&out.join(fold).join("run.json"))["status"], "done");
+        let split = table(&out.join(fold).join("split.parquet"));
+        let is_test = split.column("part").expect("a column").str().expect("text").equal("test");
+        let test = images(&split.filter(&is_test).expect("a mask of its height"));
+        assert!(!test.is_empty() && held.is_disjoint(&test));
+        let own = table(&out.join(fold).join("predictions.parquet"));
+        for image in &test {
+            let of_image = |table: &DataFrame| {
+                let column = table.column("image").expect("a column").str().expect("text").clone();
+                let rows = table.filter(&column.equal(image.as_str())).expect("a mask");
+                rows.select(["keypoint", "x", "y", "likelihood"]).expect("columns")
+            };
+            assert!(of_image(&unseen).equals_missing(&of_image(&own)), "{image}");
+        }
+        held.extend(test);
+    }
+    assert_eq!(images(&unseen), held);
+    let example = example().to_str().expect("UTF-8");
+    let [audit, predictions] = [folder.path().join("audit"), out.join("predictions.parquet")]
+        .map(|p| p.display().to_string());
+    let words = ["audit", example, "--predictions", &predictions, "--labels-only", "--out", &audit];
+    let output = command(&words).output().expect("the command starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn folds_that_cannot_be_made_are_refused_and_nothing_is_written() {
+    if onnx_runtime().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("folds");
+    for count in ["0", "1", "1000"] {
+        let output = train(&out, &[&SMALL[..], &["--folds", count]].concat());
+        assert!(refusal(&output).contains(&format!("divided into {count} parts")));
+        assert!(!out.exists());
+    }
+    let output = train(&out, &["--folds", "2", "--split", "parts.csv"]);
+    assert_eq!(output.status.code(), Some(2));
 }
