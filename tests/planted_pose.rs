@@ -18,7 +18,7 @@ const REACHING: &str = "dlc-reaching/examples/Reaching-Mackenzie-2018-08-30";
 /// Openfield's own swap of the ears; never planted on, and no false alarm.
 const REAL_SWAP: &str = "labeled-data/m4s1/img0102.png";
 const SEED: u64 = 20_260_714;
-const REPEATS: u64 = 10;
+const REPEATS: u64 = 5;
 
 /// Reads a dataset beside the repository; `None`, with a note, where it is absent.
 #[expect(clippy::print_stderr, reason = "tells why a test did nothing")]

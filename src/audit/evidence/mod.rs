@@ -205,13 +205,13 @@ impl Judge<'_> {
             let causes = self.odds.causes(&weighed);
             let total: f64 = causes.iter().map(|weight| weight.odds).sum();
             let probability = total / (1.0 + total);
-            let likeliest = causes.into_iter().max_by(|a, b| a.odds.total_cmp(&b.odds));
+            let likeliest = causes.iter().max_by(|a, b| a.odds.total_cmp(&b.odds));
             let Some(likeliest) = likeliest.filter(|_| probability >= WORTH) else { break };
             // A second error is worth telling only where it is likely, after a likely first.
             if !found.is_empty() && probability < LIKELY {
                 break;
             }
-            let cause = likeliest.cause;
+            let cause = odds::told(likeliest, &causes).clone();
             found.push(Explanation {
                 instance: case.instance,
                 score: if few { probability.min(FEW_SCORE) } else { probability },

@@ -30,6 +30,23 @@ pub(super) struct Weight {
     pub(super) odds: f64,
 }
 
+/// Returns what to call the likeliest cause. A pose of another frame looks like one that was moved;
+/// it is called so only where that is clearly likelier.
+pub(super) fn told<'a>(likeliest: &'a Weight, causes: &'a [Weight]) -> &'a Cause {
+    let moved = causes.iter().find(|weight| weight.cause == Cause::Whole(Whole::Moved));
+    match (&likeliest.cause, moved) {
+        (Cause::Whole(Whole::CarriedOver), Some(moved))
+            if CLEARLY * moved.odds > likeliest.odds =>
+        {
+            &moved.cause
+        }
+        (cause, _) => cause,
+    }
+}
+
+/// How much likelier that has to be.
+const CLEARLY: f64 = 3.0;
+
 /// Share of the poses, and of the points, that may teach nothing, since they are doubted: with more,
 /// what is usual could not be told.
 const MOST_WRONG: f64 = 0.3;
