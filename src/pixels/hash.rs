@@ -74,15 +74,21 @@ fn under(cell: usize, side: usize) -> impl Iterator<Item = (usize, u32)> {
 /// Returns a thumbnail with its cells averaged two by two.
 pub fn halved(thumbnail: &Thumbnail) -> Cells {
     let mut out = [0.0; HALF * HALF];
-    for (line, rows) in out.chunks_exact_mut(HALF).zip(thumbnail.chunks_exact(2 * THUMBNAIL)) {
-        let (upper, lower) = rows.split_at(THUMBNAIL);
-        for ((cell, a), b) in line.iter_mut().zip(upper.chunks_exact(2)).zip(lower.chunks_exact(2))
-        {
-            let sum = u16::from(a[0]) + u16::from(a[1]) + u16::from(b[0]) + u16::from(b[1]);
-            *cell = f32::from(sum) / 4.0;
-        }
+    for (line, row) in out.chunks_exact_mut(HALF).zip(halved_rows(thumbnail)) {
+        line.copy_from_slice(&row);
     }
     out
+}
+
+/// Returns the rows of [`halved`], for those who may not need all.
+pub fn halved_rows(thumbnail: &Thumbnail) -> impl Iterator<Item = [f32; HALF]> {
+    thumbnail.chunks_exact(2 * THUMBNAIL).map(|rows| {
+        let (upper, lower) = rows.split_at(THUMBNAIL);
+        std::array::from_fn(|x| {
+            let [a, b] = [upper, lower].map(|row| u16::from(row[2 * x]) + u16::from(row[2 * x + 1]));
+            f32::from(a + b) / 4.0
+        })
+    })
 }
 
 /// Returns the signs, against their median, of the lowest DCT coefficients.

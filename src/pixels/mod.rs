@@ -16,7 +16,7 @@ mod sharpness;
 mod ycbcr;
 
 pub use edges::edges;
-pub use hash::{Cells, HALF, THUMBNAIL, Thumbnail, WAVES, Waves, halved, waves};
+pub use hash::{Cells, HALF, THUMBNAIL, Thumbnail, WAVES, Waves, halved, halved_rows, waves};
 pub use local::{Window, local};
 pub use luma::Luma;
 pub use preview::{PREVIEW_SIDE, Preview};

@@ -8,6 +8,7 @@
 mod align;
 mod curve;
 mod likeness;
+mod place;
 mod relation;
 mod search;
 mod union;
@@ -18,7 +19,8 @@ use rayon::prelude::*;
 
 use self::likeness::Limits;
 pub(in crate::audit) use self::relation::Relation;
-use self::search::{Link, View, links};
+use self::place::View;
+use self::search::{Link, links};
 use self::union::Union;
 use crate::audit::Settings;
 use crate::facts::{Facts, Status};
@@ -86,7 +88,9 @@ pub(in crate::audit) fn near(facts: &Facts, settings: &Settings) -> Vec<Group> {
             if copy[image] || pixels.blur_px.is_none() {
                 return None;
             }
-            Some((image, View::of(&pixels.thumbnail, size, min_detail)?))
+            // The place of a picture without detail is that of its noise.
+            let view = View::of(&pixels.thumbnail, size);
+            (view.detail >= min_detail).then_some((image, view))
         })
         .unzip();
     let links = links(&views, &Limits::of(settings), settings.get("max_distance") as f32);

@@ -31,6 +31,11 @@ impl Crop {
         self.0.iter().sum()
     }
 
+    /// Returns what was cut off at the side that lost most.
+    pub(super) fn greatest(self) -> f64 {
+        self.0.into_iter().fold(0.0, f64::max)
+    }
+
     /// Returns what was left of a picture, in cells that are means over the area under them.
     pub(super) fn of(self, whole: &Thumbnail) -> Cells {
         let [left, right, top, bottom] = self.0;

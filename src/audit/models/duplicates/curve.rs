@@ -1,5 +1,7 @@
 //! The change of brightness between two pictures: one rising curve for all cells.
 
+use crate::pixels::Cells;
+
 /// Cells behind each point of a curve that follows the darkest and the lightest few closely.
 pub(super) const CLOSE: [usize; 22] = {
     let mut cells = [MOST; 22];
@@ -81,7 +83,7 @@ impl Curve {
     }
 
     /// Returns what becomes of a level. Beyond its ends the curve goes on as it goes there.
-    pub(super) fn at(&self, level: f32) -> f32 {
+    fn at(&self, level: f32) -> f32 {
         let last = self.from.len() - 1;
         let next = self.from.partition_point(|&from| from < level).clamp(1, last);
         // Two points apart, lest the slope beyond the ends is one of noise.
@@ -94,6 +96,11 @@ impl Curve {
         let base = if level > self.from[last] { b } else { a };
         (self.to[base] + (level - self.from[base]) * (self.to[b] - self.to[a]) / gap)
             .clamp(0.0, 255.0)
+    }
+
+    /// Returns what becomes of cells.
+    pub(super) fn over(&self, cells: &Cells) -> Cells {
+        cells.map(|level| self.at(level))
     }
 
     /// Returns by how many levels it moves brightness at most.

@@ -1,12 +1,13 @@
 //! Whether two pictures look alike, cell by cell, and how they differ.
 
-use std::borrow::Cow;
+use std::cell::LazyCell;
 
 use super::align::{Crop, Levels, align, refine};
 use super::curve::{CLOSE, Curve, STEADY};
+use super::place::View;
 use super::relation::Relation;
 use crate::audit::Settings;
-use crate::pixels::{Cells, HALF, THUMBNAIL, Thumbnail, halved};
+use crate::pixels::{Cells, HALF, THUMBNAIL, Thumbnail, halved, halved_rows};
 
 /// Crop, as a share of a side, below which a fit finds noise.
 const MIN_CROP: f64 = 0.003;
@@ -48,181 +49,150 @@ pub(super) struct Likeness {
     pub(super) limit: f32,
 }
 
-/// What is compared of a picture.
+/// A picture that is being compared.
 pub(super) struct Seen<'a> {
-    pub(super) thumbnail: Cow<'a, Thumbnail>,
+    view: &'a View<'a>,
     levels: Levels,
     /// The level below which each sixteenth of its thumbnail lies.
     quantiles: [u8; QUANTILES],
-    /// Contrast of its large waves, grey levels.
-    detail: f32,
 }
 
 /// Number of quantiles by which a change of brightness shows.
 const QUANTILES: usize = 15;
 
 impl<'a> Seen<'a> {
-    pub(super) fn of(thumbnail: Cow<'a, Thumbnail>, detail: f32) -> Self {
-        let levels = Levels::of(halved(&thumbnail));
+    pub(super) fn of(view: &'a View<'a>) -> Self {
         let mut counts = [0_usize; 256];
-        thumbnail.iter().for_each(|&level| counts[usize::from(level)] += 1);
+        view.thumbnail.iter().for_each(|&level| counts[usize::from(level)] += 1);
         let mut quantiles = [0; QUANTILES];
         let (mut at, mut below) = (0, 0);
         for (level, count) in (0..=u8::MAX).zip(counts) {
             below += count;
-            while at < QUANTILES && below * (QUANTILES + 1) > (at + 1) * thumbnail.len() {
+            while at < QUANTILES && below * (QUANTILES + 1) > (at + 1) * view.thumbnail.len() {
                 quantiles[at] = level;
                 at += 1;
             }
         }
-        Seen { thumbnail, levels, quantiles, detail }
+        Seen { view, levels: Levels::of(halved(&view.thumbnail)), quantiles }
     }
 
-    /// Returns its cells.
-    pub(super) fn cells(&self) -> &Cells {
+    fn cells(&self) -> &Cells {
         &self.levels.fine
     }
+
+    /// Returns its cells as they would be if it had been changed as another frame of its scene
+    /// was, of which `crop` tells how that was cropped of it.
+    pub(super) fn as_framed(&self, frame: &Seen<'_>, crop: Crop) -> Cells {
+        let cells = if crop.sum() < 0.0 {
+            crop.reversed().undone(self.cells(), frame.cells())
+        } else {
+            crop.of(&self.view.thumbnail)
+        };
+        Curve::fit(&cells, frame.cells(), &STEADY).map_or(cells, |curve| curve.over(&cells))
+    }
 }
 
-/// What comparing two pictures under a change tells.
-pub(super) enum Compared {
-    /// They are alike.
-    Alike(Likeness),
-    /// They are not, but the change brings most of them together: another moment of one scene.
-    Scene(Change),
-    /// They have nothing to do with each other.
-    Different,
-}
-
-/// How one of two pictures was made of the other.
-pub(super) enum Change {
-    /// By cropping it, the first of the other or the other way round.
-    Crop { crop: Crop, first_is_part: bool },
-    /// By changing its brightness; the curve takes the first to the other.
-    Brightness(Curve),
+/// What comparing two pictures of one scene tells.
+pub(super) struct Compared {
+    /// How the second was cropped of the first; with its sign changed, how the first was of the
+    /// second.
+    pub(super) crop: Crop,
+    /// How alike they are once crop and brightness are undone; `None` where that brings most of
+    /// them together, but not all: another moment of the scene.
+    pub(super) likeness: Option<Likeness>,
 }
 
 impl Limits {
     /// Returns how alike two pictures are of which none was cropped or graded. The difference
     /// of their means does not count: an encoder or an automatic exposure may have moved it.
-    pub(super) fn unchanged(&self, a: &Seen<'_>, b: &Thumbnail, b_detail: f32) -> Option<Likeness> {
-        let limit = self.limit(a.detail.min(b_detail));
-        let cells = halved(b);
-        let mean =
-            a.cells().iter().zip(&cells).map(|(a, b)| a - b).sum::<f32>() / cells.len() as f32;
+    pub(super) fn same(&self, a: &Seen<'_>, b: &View<'_>) -> Option<Likeness> {
+        let limit = self.limit(a.view, b);
+        let moved = a.view.mean - b.mean;
         let mut difference = 0.0_f32;
-        for (a, b) in a.cells().chunks_exact(HALF).zip(cells.chunks_exact(HALF)) {
-            let of_row = a.iter().zip(b).map(|(a, b)| (a - b - mean).abs());
+        for (a, b) in a.cells().chunks_exact(HALF).zip(halved_rows(&b.thumbnail)) {
+            let of_row = a.iter().zip(&b).map(|(a, b)| (a - b - moved).abs());
             difference = of_row.fold(difference, f32::max);
             if difference > limit {
                 return None;
             }
         }
-        let relation = Relation { brightness: mean.abs() > limit, ..Relation::default() };
+        let relation = Relation { brightness: moved.abs() > limit, ..Relation::default() };
         Some(Likeness { relation, difference, limit })
     }
 
-    /// Compares two pictures of which one may be the other in another brightness.
-    pub(super) fn graded(&self, a: &Seen<'_>, b: &Seen<'_>) -> Compared {
-        let limit = self.limit(a.detail.min(b.detail));
+    /// Compares two pictures of which one may be a crop of the other or in another brightness;
+    /// `None` where neither brings them together.
+    pub(super) fn changed(&self, a: &Seen<'_>, b: &Seen<'_>) -> Option<Compared> {
         let moved = a.quantiles.iter().zip(b.quantiles).map(|(a, b)| a.abs_diff(b));
-        // What has the same brightness throughout was not graded.
-        if moved.max().map_or(0.0, f32::from) <= limit {
-            return Compared::Different;
+        // What has the same brightness throughout was not changed in it.
+        let graded = moved.max().map_or(0.0, f32::from) > self.limit(a.view, b.view);
+        let curve = if graded { Curve::fit(a.cells(), b.cells(), &STEADY) } else { None };
+        let uncropped = curve.as_ref().and_then(|_| self.under(a, b, Crop::default()));
+        if let Some(Compared { likeness: Some(_), .. }) = uncropped {
+            return uncropped;
         }
-        let Some(curve) = Curve::fit(a.cells(), b.cells(), &STEADY) else {
-            return Compared::Different;
-        };
-        if apart(&a.cells().map(|level| curve.at(level)), b.cells(), 0.0)
-            > LEFT * apart(a.cells(), b.cells(), 0.0)
-        {
-            return Compared::Different;
-        }
-        // Detail that one of the two lost in black or white can only be taken from the other.
-        let found = (self.explained(a.cells(), a.cells(), b, limit))
-            .or_else(|| self.explained(b.cells(), b.cells(), a, limit));
-        found.map_or(Compared::Scene(Change::Brightness(curve)), Compared::Alike)
-    }
-
-    /// Compares two pictures of which one may be a crop of the other, in another brightness
-    /// where a curve is known that takes the first to the other.
-    pub(super) fn uncropped(&self, a: &Seen<'_>, b: &Seen<'_>, curve: Option<&Curve>) -> Compared {
         let crop = match curve {
-            Some(curve) => align(&Levels::of(a.cells().map(|level| curve.at(level))), &b.levels),
+            Some(curve) => align(&Levels::of(curve.over(a.cells())), &b.levels),
             None => align(&a.levels, &b.levels),
         };
-        let Some(crop) = crop else { return Compared::Different };
+        crop.and_then(|crop| self.under(a, b, crop)).or(uncropped)
+    }
+
+    /// Compares two pictures of which the second is nearly this crop of the first, or the first
+    /// of the second where the sides are less than nothing, in any brightness.
+    pub(super) fn under(&self, a: &Seen<'_>, b: &Seen<'_>, crop: Crop) -> Option<Compared> {
         let first_is_part = crop.sum() < 0.0;
-        let crop = if first_is_part { crop.reversed() } else { crop };
-        self.cropped(a, b, crop, first_is_part)
-    }
-
-    /// Compares two pictures of which one is the crop of the other that is nearly known.
-    pub(super) fn cropped(
-        &self,
-        a: &Seen<'_>,
-        b: &Seen<'_>,
-        crop: Crop,
-        first_is_part: bool,
-    ) -> Compared {
         let (whole, part) = if first_is_part { (b, a) } else { (a, b) };
-        let Some(crop) = refine(&whole.levels, &part.levels, crop) else {
-            return Compared::Different;
+        let mut crop = if first_is_part { crop.reversed() } else { crop };
+        let cropped = crop != Crop::default();
+        let mut cells = *whole.cells();
+        if cropped {
+            crop = refine(&whole.levels, &part.levels, crop)?;
+            if !(MIN_CROP..=self.max_crop).contains(&crop.greatest()) {
+                return None;
+            }
+            cells = crop.of(&whole.view.thumbnail);
+        }
+        let apart = LEFT * deviation(whole.cells(), part.cells());
+        let brought = |from: &Cells, to: &Cells, points: &[usize]| {
+            let curve = Curve::fit(from, to, points)?;
+            let fitted = curve.over(from);
+            (deviation(&fitted, to) <= apart).then_some((fitted, curve))
         };
-        let greatest = crop.0.into_iter().fold(0.0, f64::max);
-        if !(MIN_CROP..=self.max_crop).contains(&greatest) {
-            return Compared::Different;
+        let limit = self.limit(a.view, b.view);
+        let around = LazyCell::new(|| contrast_around(&part.view.thumbnail));
+        let explained = |from: &Cells, to: &Cells| {
+            let (fitted, curve) = brought(from, to, &CLOSE)?;
+            let difference = (fitted.iter().zip(to).zip(around.iter()))
+                .map(|((a, b), around)| (a - b).abs() - self.max_edge_share * around)
+                .fold(0.0, f32::max);
+            let brightness = curve.change() > limit;
+            let relation = Relation { cropped, brightness, ..Relation::default() };
+            (difference <= limit).then_some(Likeness { relation, difference, limit })
+        };
+        let mut likeness = explained(&cells, part.cells());
+        if likeness.is_none() && !cropped {
+            // Detail that one of the two lost in black or white can only be taken from the other.
+            likeness = explained(part.cells(), &cells);
         }
-        let limit = self.limit(whole.detail.min(part.detail));
-        let cells = crop.of(&whole.thumbnail);
-        if let Some(likeness) = self.explained(whole.cells(), &cells, part, limit) {
-            let relation = Relation { cropped: true, ..likeness.relation };
-            return Compared::Alike(Likeness { relation, ..likeness });
+        if likeness.is_none() {
+            brought(&cells, part.cells(), &STEADY)?;
         }
-        let steady = Curve::fit(&cells, part.cells(), &STEADY);
-        let left = steady.map(|curve| deviation(&cells.map(|level| curve.at(level)), part.cells()));
-        if left.is_some_and(|left| left <= LEFT * deviation(whole.cells(), part.cells())) {
-            return Compared::Scene(Change::Crop { crop, first_is_part });
-        }
-        Compared::Different
+        Some(Compared { crop: if first_is_part { crop.reversed() } else { crop }, likeness })
     }
 
-    /// Returns how alike two pictures are once a change is undone; `None` unless the change is
-    /// what told them apart, and every cell agrees.
-    fn explained(
-        &self,
-        before: &Cells,
-        changed: &Cells,
-        to: &Seen<'_>,
-        limit: f32,
-    ) -> Option<Likeness> {
-        let curve = Curve::fit(changed, to.cells(), &CLOSE)?;
-        let fitted: Cells = changed.map(|level| curve.at(level));
-        if deviation(&fitted, to.cells()) > LEFT * deviation(before, to.cells()) {
-            return None;
-        }
-        let around = contrast_around(&to.thumbnail);
-        let difference = (fitted.iter().zip(to.cells()).zip(&around))
-            .map(|((a, b), around)| (a - b).abs() - self.max_edge_share * around)
-            .fold(0.0, f32::max);
-        let relation = Relation { brightness: curve.change() > limit, ..Relation::default() };
-        (difference <= limit).then_some(Likeness { relation, difference, limit })
-    }
-
-    fn limit(&self, detail: f32) -> f32 {
-        self.max_difference.min(self.max_detail_share * detail)
+    /// Returns the difference that a cell may have.
+    fn limit(&self, a: &View<'_>, b: &View<'_>) -> f32 {
+        self.max_difference.min(self.max_detail_share * a.detail.min(b.detail))
     }
 }
 
 /// Returns the mean difference of cells, less that of their means. An animal that moved counts
 /// little: it takes few cells.
 fn deviation(a: &Cells, b: &Cells) -> f32 {
-    apart(a, b, a.iter().zip(b).map(|(a, b)| a - b).sum::<f32>() / a.len() as f32)
-}
-
-/// Returns the mean difference of cells from a level.
-fn apart(a: &Cells, b: &Cells, level: f32) -> f32 {
-    a.iter().zip(b).map(|(a, b)| (a - b - level).abs()).sum::<f32>() / a.len() as f32
+    let count = a.len() as f32;
+    let mean = a.iter().zip(b).map(|(a, b)| a - b).sum::<f32>() / count;
+    a.iter().zip(b).map(|(a, b)| (a - b - mean).abs()).sum::<f32>() / count
 }
 
 /// Returns the difference between the lightest and the darkest cell within one cell of each of
