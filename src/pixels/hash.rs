@@ -85,7 +85,8 @@ pub fn halved_rows(thumbnail: &Thumbnail) -> impl Iterator<Item = [f32; HALF]> {
     thumbnail.chunks_exact(2 * THUMBNAIL).map(|rows| {
         let (upper, lower) = rows.split_at(THUMBNAIL);
         std::array::from_fn(|x| {
-            let [a, b] = [upper, lower].map(|row| u16::from(row[2 * x]) + u16::from(row[2 * x + 1]));
+            let [a, b] =
+                [upper, lower].map(|row| u16::from(row[2 * x]) + u16::from(row[2 * x + 1]));
             f32::from(a + b) / 4.0
         })
     })

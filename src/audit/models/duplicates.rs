@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use self::likeness::Limits;
-pub(in crate::audit) use self::relation::Relation;
 use self::place::View;
+pub(in crate::audit) use self::relation::Relation;
 use self::search::{Link, links};
 use self::union::Union;
 use crate::audit::Settings;

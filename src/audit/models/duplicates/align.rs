@@ -7,8 +7,10 @@ const COARSE: usize = 16;
 /// Share of what differs without a crop that may be left after each of the coarse steps; more
 /// means that no crop explains the difference.
 const LEFT: [f32; 3] = [1.5, 0.95, 0.9];
-/// Steps on the fine pictures.
+/// Steps on the fine pictures at most.
 const FINE_STEPS: usize = 8;
+/// Change of a side, as a share of the picture, below which a crop is known.
+const SETTLED: f64 = 3e-4;
 /// Greatest change of a side in a step, as a share of the picture: two thirds of a coarse cell,
 /// up to which a picture is straight enough.
 const STEP: f64 = 0.04;
@@ -149,13 +151,18 @@ pub(super) fn align(whole: &Levels, part: &Levels) -> Option<Crop> {
 
 /// Returns a crop that is nearly known, and of which no side is less than nothing, more exactly.
 pub(super) fn refine(whole: &Levels, part: &Levels, crop: Crop) -> Option<Crop> {
-    let mut fit = Fit::of(whole, part, crop);
+    let mut fit = Fit::of(whole, part, Crop(crop.0.map(|side| side.max(0.0))));
     for _ in 0..FINE_STEPS {
+        let before = fit.crop;
+        fit.step::<HALF>(&whole.fine, &part.fine)?;
         // A side along which the picture is flat may be anything.
         fit.crop.0 = fit.crop.0.map(|side| side.max(0.0));
-        fit.step::<HALF>(&whole.fine, &part.fine)?;
+        let moved = before.0.iter().zip(fit.crop.0).map(|(before, after)| (after - before).abs());
+        if moved.fold(0.0, f64::max) < SETTLED {
+            break;
+        }
     }
-    Some(Crop(fit.crop.0.map(|side| side.max(0.0))))
+    Some(fit.crop)
 }
 
 /// Share of a cell by which a place may miss the centre of the outermost one.

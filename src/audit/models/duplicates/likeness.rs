@@ -1,7 +1,5 @@
 //! Whether two pictures look alike, cell by cell, and how they differ.
 
-use std::cell::LazyCell;
-
 use super::align::{Crop, Levels, align, refine};
 use super::curve::{CLOSE, Curve, STEADY};
 use super::place::View;
@@ -53,27 +51,11 @@ pub(super) struct Likeness {
 pub(super) struct Seen<'a> {
     view: &'a View<'a>,
     levels: Levels,
-    /// The level below which each sixteenth of its thumbnail lies.
-    quantiles: [u8; QUANTILES],
 }
-
-/// Number of quantiles by which a change of brightness shows.
-const QUANTILES: usize = 15;
 
 impl<'a> Seen<'a> {
     pub(super) fn of(view: &'a View<'a>) -> Self {
-        let mut counts = [0_usize; 256];
-        view.thumbnail.iter().for_each(|&level| counts[usize::from(level)] += 1);
-        let mut quantiles = [0; QUANTILES];
-        let (mut at, mut below) = (0, 0);
-        for (level, count) in (0..=u8::MAX).zip(counts) {
-            below += count;
-            while at < QUANTILES && below * (QUANTILES + 1) > (at + 1) * view.thumbnail.len() {
-                quantiles[at] = level;
-                at += 1;
-            }
-        }
-        Seen { view, levels: Levels::of(halved(&view.thumbnail)), quantiles }
+        Seen { view, levels: Levels::of(halved(&view.thumbnail)) }
     }
 
     fn cells(&self) -> &Cells {
@@ -123,18 +105,14 @@ impl Limits {
     /// Compares two pictures of which one may be a crop of the other or in another brightness;
     /// `None` where neither brings them together.
     pub(super) fn changed(&self, a: &Seen<'_>, b: &Seen<'_>) -> Option<Compared> {
-        let moved = a.quantiles.iter().zip(b.quantiles).map(|(a, b)| a.abs_diff(b));
-        // What has the same brightness throughout was not changed in it.
-        let graded = moved.max().map_or(0.0, f32::from) > self.limit(a.view, b.view);
-        let curve = if graded { Curve::fit(a.cells(), b.cells(), &STEADY) } else { None };
-        let uncropped = curve.as_ref().and_then(|_| self.under(a, b, Crop::default()));
+        let uncropped = self.under(a, b, Crop::default());
         if let Some(Compared { likeness: Some(_), .. }) = uncropped {
             return uncropped;
         }
-        let crop = match curve {
-            Some(curve) => align(&Levels::of(curve.over(a.cells())), &b.levels),
-            None => align(&a.levels, &b.levels),
-        };
+        // A crop is found more surely where the change of brightness is undone before.
+        let curve = uncropped.as_ref().and_then(|_| Curve::fit(a.cells(), b.cells(), &STEADY));
+        let graded = curve.map(|curve| Levels::of(curve.over(a.cells())));
+        let crop = align(graded.as_ref().unwrap_or(&a.levels), &b.levels);
         crop.and_then(|crop| self.under(a, b, crop)).or(uncropped)
     }
 
@@ -159,11 +137,12 @@ impl Limits {
             let fitted = curve.over(from);
             (deviation(&fitted, to) <= apart).then_some((fitted, curve))
         };
+        brought(&cells, part.cells(), &STEADY)?;
         let limit = self.limit(a.view, b.view);
-        let around = LazyCell::new(|| contrast_around(&part.view.thumbnail));
+        let around = contrast_around(&part.view.thumbnail);
         let explained = |from: &Cells, to: &Cells| {
             let (fitted, curve) = brought(from, to, &CLOSE)?;
-            let difference = (fitted.iter().zip(to).zip(around.iter()))
+            let difference = (fitted.iter().zip(to).zip(&around))
                 .map(|((a, b), around)| (a - b).abs() - self.max_edge_share * around)
                 .fold(0.0, f32::max);
             let brightness = curve.change() > limit;
@@ -174,9 +153,6 @@ impl Limits {
         if likeness.is_none() && !cropped {
             // Detail that one of the two lost in black or white can only be taken from the other.
             likeness = explained(part.cells(), &cells);
-        }
-        if likeness.is_none() {
-            brought(&cells, part.cells(), &STEADY)?;
         }
         Some(Compared { crop: if first_is_part { crop.reversed() } else { crop }, likeness })
     }

@@ -131,7 +131,8 @@ impl Round<'_> {
             let near = self.near(&place(&seen.as_framed(&frame, crop)), NEAR_UNDONE);
             let mut alike = false;
             for other in near.into_iter().filter(|&other| other != at) {
-                let compared = self.limits.under(&seen, &Seen::of(&self.views[other as usize]), crop);
+                let compared =
+                    self.limits.under(&seen, &Seen::of(&self.views[other as usize]), crop);
                 if let Some(likeness) = compared.and_then(|compared| compared.likeness) {
                     add(other, likeness);
                     alike = true;
