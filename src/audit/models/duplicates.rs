@@ -11,6 +11,8 @@ mod likeness;
 mod place;
 mod relation;
 mod search;
+#[cfg(test)]
+mod tests;
 mod union;
 
 use std::collections::BTreeMap;
