@@ -55,7 +55,7 @@ pub(super) struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     pub(super) fn of(view: &'a View<'a>) -> Self {
-        Seen { view, levels: Levels::of(halved(&view.thumbnail)) }
+        Seen { view, levels: Levels::of(halved(view.thumbnail)) }
     }
 
     fn cells(&self) -> &Cells {
@@ -68,7 +68,7 @@ impl<'a> Seen<'a> {
         let cells = if crop.sum() < 0.0 {
             crop.reversed().undone(self.cells(), frame.cells())
         } else {
-            crop.of(&self.view.thumbnail)
+            crop.of(self.view.thumbnail)
         };
         Curve::fit(&cells, frame.cells(), &STEADY).map_or(cells, |curve| curve.over(&cells))
     }
@@ -91,7 +91,7 @@ impl Limits {
         let limit = self.limit(a.view, b);
         let moved = a.view.mean - b.mean;
         let mut difference = 0.0_f32;
-        for (a, b) in a.cells().chunks_exact(HALF).zip(halved_rows(&b.thumbnail)) {
+        for (a, b) in a.cells().chunks_exact(HALF).zip(halved_rows(b.thumbnail)) {
             let of_row = a.iter().zip(&b).map(|(a, b)| (a - b - moved).abs());
             difference = of_row.fold(difference, f32::max);
             if difference > limit {
@@ -129,7 +129,7 @@ impl Limits {
             if !(MIN_CROP..=self.max_crop).contains(&crop.greatest()) {
                 return None;
             }
-            cells = crop.of(&whole.view.thumbnail);
+            cells = crop.of(whole.view.thumbnail);
         }
         let apart = LEFT * deviation(whole.cells(), part.cells());
         let brought = |from: &Cells, to: &Cells, points: &[usize]| {
@@ -139,7 +139,7 @@ impl Limits {
         };
         brought(&cells, part.cells(), &STEADY)?;
         let limit = self.limit(a.view, b.view);
-        let around = contrast_around(&part.view.thumbnail);
+        let around = contrast_around(part.view.thumbnail);
         let explained = |from: &Cells, to: &Cells| {
             let (fitted, curve) = brought(from, to, &CLOSE)?;
             let difference = (fitted.iter().zip(to).zip(&around))

@@ -1,7 +1,5 @@
 //! Where a picture lies among others: near its copies.
 
-use std::borrow::Cow;
-
 use crate::pixels::{Cells, HALF, THUMBNAIL, Thumbnail, WAVES, Waves, halved, waves};
 
 /// Number of waves that make a place: those of orders 1 to [`ORDER`].
@@ -13,9 +11,9 @@ const ORDER: usize = 5;
 pub(super) type Place = [f32; WAVES_OF_PLACE];
 
 /// A picture to be compared.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct View<'a> {
-    pub(super) thumbnail: Cow<'a, Thumbnail>,
+    pub(super) thumbnail: &'a Thumbnail,
     pub(super) size: [u32; 2],
     pub(super) place: Place,
     /// Mean of its cells, grey levels.
@@ -28,26 +26,25 @@ impl<'a> View<'a> {
     pub(super) fn of(thumbnail: &'a Thumbnail, size: [u32; 2]) -> Self {
         let waves = waves(&halved(thumbnail));
         let detail = waves[1..].iter().map(|wave| wave * wave).sum::<f32>().sqrt() / HALF as f32;
-        View {
-            thumbnail: Cow::Borrowed(thumbnail),
-            size,
-            place: of_waves(&waves),
-            mean: waves[0] / HALF as f32,
-            detail,
-        }
+        View { thumbnail, size, place: of_waves(&waves), mean: waves[0] / HALF as f32, detail }
     }
 
-    /// Returns the picture with left and right exchanged.
-    pub(super) fn mirrored(&self) -> View<'static> {
-        let mut thumbnail = self.thumbnail.clone().into_owned();
-        thumbnail.chunks_exact_mut(THUMBNAIL).for_each(<[u8]>::reverse);
+    /// Returns the picture with left and right exchanged, given its thumbnail, [`mirrored`].
+    pub(super) fn mirrored<'b>(&self, thumbnail: &'b Thumbnail) -> View<'b> {
         let mut place = self.place;
         // Waves with an odd number of half waves across change their sign.
         for (k, _) in place.iter_mut().zip(orders()).filter(|(_, (across, _))| across % 2 == 1) {
             *k = -*k;
         }
-        View { thumbnail: Cow::Owned(thumbnail), place, ..*self }
+        View { thumbnail, place, ..*self }
     }
+}
+
+/// Returns a thumbnail with left and right exchanged.
+pub(super) fn mirrored(thumbnail: &Thumbnail) -> Box<Thumbnail> {
+    let mut out = Box::new(*thumbnail);
+    out.chunks_exact_mut(THUMBNAIL).for_each(<[u8]>::reverse);
+    out
 }
 
 /// Returns the place of a picture.
@@ -98,8 +95,9 @@ mod tests {
     #[test]
     fn the_mirrored_place_is_that_of_the_mirrored_picture() {
         let thumbnail = slope();
-        let mirrored = View::of(&thumbnail, [64, 64]).mirrored();
-        assert!(distance(&mirrored.place, &View::of(&mirrored.thumbnail, [64, 64]).place) < 1e-4);
-        assert!(distance(&mirrored.place, &View::of(&thumbnail, [64, 64]).place) > 0.5);
+        let other = mirrored(&thumbnail);
+        let [view, of_other] = [&thumbnail, &other].map(|shown| View::of(shown, [64, 64]));
+        assert!(distance(&view.mirrored(&other).place, &of_other.place) < 1e-4);
+        assert!(distance(&view.place, &of_other.place) > 0.5);
     }
 }

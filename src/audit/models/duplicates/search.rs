@@ -9,7 +9,7 @@
 use rayon::prelude::*;
 
 use super::likeness::{Compared, Likeness, Limits, Seen};
-use super::place::{Place, View, WAVES_OF_PLACE, place};
+use super::place::{Place, View, WAVES_OF_PLACE, mirrored, place};
 use super::relation::Relation;
 use crate::stats::nearest::{Nearest, Search};
 
@@ -19,8 +19,6 @@ const NEAREST: usize = 16;
 /// longer. The nearest may have been changed in the same way as the picture; those further off
 /// show the scene as it was.
 const CHANGED: [usize; 5] = [0, 1, 3, 7, 14];
-/// Pictures that are compared near the place where one would be if its crop were undone.
-const NEAR_UNDONE: usize = 4;
 /// Leaves of the tree, of up to 32 places, that are looked into for a picture.
 const LEAVES: usize = 32;
 
@@ -93,7 +91,7 @@ impl Round<'_> {
         let view = &self.views[at as usize];
         let mut found = Found::default();
         self.compare(at, view, false, &mut found);
-        self.compare(at, &view.mirrored(), true, &mut found);
+        self.compare(at, &view.mirrored(&mirrored(view.thumbnail)), true, &mut found);
         found
     }
 
@@ -107,7 +105,7 @@ impl Round<'_> {
             found.links.push(Link { views, likeness: Likeness { relation, ..likeness } });
         };
         let seen = Seen::of(view);
-        let near = self.near(&view.place, NEAREST);
+        let near = self.near(&view.place);
         let full = near.len() == NEAREST;
         let mut others = Vec::new();
         for other in near.into_iter().filter(|&other| other != at) {
@@ -128,17 +126,13 @@ impl Round<'_> {
         // Another frame of the scene tells how this one was changed, and so where to look for
         // the frame that it was made of.
         for (frame, crop) in scenes {
-            let near = self.near(&place(&seen.as_framed(&frame, crop)), NEAR_UNDONE);
-            let mut alike = false;
-            for other in near.into_iter().filter(|&other| other != at) {
-                let compared =
-                    self.limits.under(&seen, &Seen::of(&self.views[other as usize]), crop);
-                if let Some(likeness) = compared.and_then(|compared| compared.likeness) {
-                    add(other, likeness);
-                    alike = true;
-                }
-            }
-            if alike {
+            let near = self.near(&place(&seen.as_framed(&frame, crop)));
+            let alike = near.into_iter().filter(|&other| other != at).find_map(|other| {
+                let compared = Seen::of(&self.views[other as usize]);
+                Some((other, self.limits.under(&seen, &compared, crop)?.likeness?))
+            });
+            if let Some((other, likeness)) = alike {
+                add(other, likeness);
                 break;
             }
         }
@@ -147,8 +141,8 @@ impl Round<'_> {
     }
 
     /// Returns the pictures near a place, the nearest first.
-    fn near(&self, place: &Place, count: usize) -> Vec<u32> {
-        let search = Search { radius: self.radius, count, leaves: LEAVES };
+    fn near(&self, place: &Place) -> Vec<u32> {
+        let search = Search { radius: self.radius, count: NEAREST, leaves: LEAVES };
         let found = self.tree.near(place, search);
         found.iter().map(|near| self.kept[near.point as usize]).collect()
     }
