@@ -137,7 +137,6 @@ impl Limits {
             let fitted = curve.over(from);
             (deviation(&fitted, to) <= apart).then_some((fitted, curve))
         };
-        brought(&cells, part.cells(), &STEADY)?;
         let limit = self.limit(a.view, b.view);
         let around = contrast_around(part.view.thumbnail);
         let explained = |from: &Cells, to: &Cells| {
@@ -153,6 +152,9 @@ impl Limits {
         if likeness.is_none() && !cropped {
             // Detail that one of the two lost in black or white can only be taken from the other.
             likeness = explained(part.cells(), &cells);
+        }
+        if likeness.is_none() {
+            brought(&cells, part.cells(), &STEADY)?;
         }
         Some(Compared { crop: if first_is_part { crop.reversed() } else { crop }, likeness })
     }
