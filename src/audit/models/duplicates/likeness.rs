@@ -13,6 +13,14 @@ const MIN_CROP: f64 = 0.003;
 /// one that leaves more is not what tells them apart.
 const LEFT: f32 = 0.5;
 
+/// The same where the sizes of the two tell of the very crop that was found, which chance does not:
+/// then a crop so small that fine detail hides it will do.
+const LEFT_AS_TOLD: f32 = 1.0;
+/// How many times the share of the contrast around it a cell may differ by then.
+const EDGE_AS_TOLD: f32 = 2.0;
+/// By how much the sizes may miss the crop, as a share of a side.
+const SIZE_PLAY: f64 = 0.005;
+
 /// What makes two pictures alike.
 pub(super) struct Limits {
     /// Difference that a cell may have, grey levels.
@@ -112,7 +120,8 @@ impl Limits {
         // A crop is found more surely where the change of brightness is undone before.
         let curve = uncropped.as_ref().and_then(|_| Curve::fit(a.cells(), b.cells(), &STEADY));
         let graded = curve.map(|curve| Levels::of(curve.over(a.cells())));
-        let crop = align(graded.as_ref().unwrap_or(&a.levels), &b.levels);
+        let crop = align(graded.as_ref().unwrap_or(&a.levels), &b.levels)
+            .or_else(|| self.crop_of_sizes(a.view.size, b.view.size));
         crop.and_then(|crop| self.under(a, b, crop)).or(uncropped)
     }
 
@@ -131,7 +140,18 @@ impl Limits {
             }
             cells = crop.of(whole.view.thumbnail);
         }
-        let apart = LEFT * deviation(whole.cells(), part.cells());
+        let told = cropped && whole.view.size != part.view.size && {
+            let [sides, others] = [whole, part].map(|seen| seen.view.size.map(f64::from));
+            let [left, right, top, bottom] = crop.0;
+            let cut = [left + right, top + bottom];
+            (0..2).all(|k| (1.0 - others[k] / sides[k] - cut[k]).abs() <= SIZE_PLAY)
+        };
+        let (left, edge_share) = if told {
+            (LEFT_AS_TOLD, EDGE_AS_TOLD * self.max_edge_share)
+        } else {
+            (LEFT, self.max_edge_share)
+        };
+        let apart = left * deviation(whole.cells(), part.cells());
         let brought = |from: &Cells, to: &Cells, points: &[usize]| {
             let curve = Curve::fit(from, to, points)?;
             let fitted = curve.over(from);
@@ -142,7 +162,7 @@ impl Limits {
         let explained = |from: &Cells, to: &Cells| {
             let (fitted, curve) = brought(from, to, &CLOSE)?;
             let difference = (fitted.iter().zip(to).zip(&around))
-                .map(|((a, b), around)| (a - b).abs() - self.max_edge_share * around)
+                .map(|((a, b), around)| (a - b).abs() - edge_share * around)
                 .fold(0.0, f32::max);
             let brightness = curve.change() > limit;
             let relation = Relation { cropped, brightness, ..Relation::default() };
@@ -157,6 +177,14 @@ impl Limits {
             brought(&cells, part.cells(), &STEADY)?;
         }
         Some(Compared { crop: if first_is_part { crop.reversed() } else { crop }, likeness })
+    }
+
+    /// Returns the crop that the sizes of two pictures tell of, were it alike on opposite sides.
+    fn crop_of_sizes(&self, whole: [u32; 2], part: [u32; 2]) -> Option<Crop> {
+        let [across, down] = [0, 1].map(|k| (1.0 - f64::from(part[k]) / f64::from(whole[k])) / 2.0);
+        let crop = Crop([across, across, down, down]);
+        let greatest = crop.greatest().max(crop.reversed().greatest());
+        (whole != part && greatest <= self.max_crop).then_some(crop)
     }
 
     /// Returns the difference that a cell may have.
