@@ -15,9 +15,9 @@ const LEFT: f32 = 0.5;
 
 /// The same where the sizes of the two tell of the very crop that was found, which chance does not:
 /// then a crop so small that fine detail hides it will do.
-const LEFT_AS_TOLD: f32 = 1.0;
+const LEFT_AS_TOLD: f32 = 0.7;
 /// How many times the share of the contrast around it a cell may differ by then.
-const EDGE_AS_TOLD: f32 = 2.0;
+const EDGE_AS_TOLD: f32 = 1.75;
 /// By how much the sizes may miss the crop, as a share of a side.
 const SIZE_PLAY: f64 = 0.005;
 
