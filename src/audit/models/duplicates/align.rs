@@ -17,12 +17,31 @@ const STEP: f64 = 0.04;
 /// Greatest crop of a side that is followed.
 const MAX_SIDE: f64 = 0.3;
 
+/// By how much sizes may miss a crop, as a share of a side.
+const SIZE_PLAY: f64 = 0.005;
+
 /// How much was cut off at the left, right, top and bottom, as shares of the sides. Less than
 /// nothing means that the picture goes on there.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Crop(pub(super) [f64; 4]);
 
 impl Crop {
+    /// Returns the crop that the sizes of two pictures tell of, were it alike on opposite sides;
+    /// `None` where they are equal or differ by more than a crop of `most` makes them.
+    pub(super) fn of_sizes(whole: [u32; 2], part: [u32; 2], most: f64) -> Option<Crop> {
+        let [across, down] = cuts(whole, part).map(|cut| cut / 2.0);
+        let is_crop = whole != part && across.abs().max(down.abs()) <= most;
+        is_crop.then_some(Crop([across, across, down, down]))
+    }
+
+    /// Returns whether the sizes of two pictures differ as this crop makes them.
+    pub(super) fn is_told_by(self, whole: [u32; 2], part: [u32; 2]) -> bool {
+        let [left, right, top, bottom] = self.0;
+        let missed = cuts(whole, part).into_iter().zip([left + right, top + bottom]);
+        whole != part
+            && missed.map(|(told, cut)| (told - cut).abs()).fold(0.0, f64::max) <= SIZE_PLAY
+    }
+
     /// Returns what it takes to come back, to first order.
     pub(super) fn reversed(self) -> Crop {
         Crop(self.0.map(|side| -side))
@@ -76,6 +95,11 @@ impl Crop {
         }
         cells
     }
+}
+
+/// Returns what the part lacks across and down, as shares of the whole.
+fn cuts(whole: [u32; 2], part: [u32; 2]) -> [f64; 2] {
+    [0, 1].map(|side| 1.0 - f64::from(part[side]) / f64::from(whole[side]))
 }
 
 /// Cells of a thumbnail under one cell of a crop, with their weights, which sum to one.
@@ -398,6 +422,17 @@ mod tests {
         let margins = marked.iter().filter(|&&level| level == 1.0).count();
         // Two columns and a row at the ends, and half a cell that the part does not reach.
         assert!((80..200).contains(&margins), "{margins}");
+    }
+
+    #[test]
+    fn sizes_tell_of_a_crop() {
+        let crop = Crop([0.01, 0.0, 0.01, 0.0]);
+        assert!(crop.is_told_by([640, 480], [634, 476]));
+        assert!(!crop.is_told_by([640, 480], [640, 480]));
+        assert!(!crop.is_told_by([640, 480], [320, 240]));
+        let told = Crop::of_sizes([640, 480], [634, 476], 0.07).expect("a crop");
+        assert!(told.is_told_by([640, 480], [634, 476]));
+        assert_eq!(Crop::of_sizes([640, 480], [320, 240], 0.07), None);
     }
 
     #[test]

@@ -13,13 +13,11 @@ const MIN_CROP: f64 = 0.003;
 /// one that leaves more is not what tells them apart.
 const LEFT: f32 = 0.5;
 
-/// The same where the sizes of the two tell of the very crop that was found, which chance does not:
-/// then a crop so small that fine detail hides it will do.
+/// The same where the sizes of the two tell of the crop that was found, too: one of a hundredth
+/// explains little more than fine detail hides.
 const LEFT_AS_TOLD: f32 = 0.7;
 /// How many times the share of the contrast around it a cell may differ by then.
 const EDGE_AS_TOLD: f32 = 1.75;
-/// By how much the sizes may miss the crop, as a share of a side.
-const SIZE_PLAY: f64 = 0.005;
 
 /// What makes two pictures alike.
 pub(super) struct Limits {
@@ -121,7 +119,7 @@ impl Limits {
         let curve = uncropped.as_ref().and_then(|_| Curve::fit(a.cells(), b.cells(), &STEADY));
         let graded = curve.map(|curve| Levels::of(curve.over(a.cells())));
         let crop = align(graded.as_ref().unwrap_or(&a.levels), &b.levels)
-            .or_else(|| self.crop_of_sizes(a.view.size, b.view.size));
+            .or_else(|| Crop::of_sizes(a.view.size, b.view.size, self.max_crop));
         crop.and_then(|crop| self.under(a, b, crop)).or(uncropped)
     }
 
@@ -140,12 +138,7 @@ impl Limits {
             }
             cells = crop.of(whole.view.thumbnail);
         }
-        let told = cropped && whole.view.size != part.view.size && {
-            let [sides, others] = [whole, part].map(|seen| seen.view.size.map(f64::from));
-            let [left, right, top, bottom] = crop.0;
-            let cut = [left + right, top + bottom];
-            (0..2).all(|k| (1.0 - others[k] / sides[k] - cut[k]).abs() <= SIZE_PLAY)
-        };
+        let told = cropped && crop.is_told_by(whole.view.size, part.view.size);
         let (left, edge_share) = if told {
             (LEFT_AS_TOLD, EDGE_AS_TOLD * self.max_edge_share)
         } else {
@@ -177,14 +170,6 @@ impl Limits {
             brought(&cells, part.cells(), &STEADY)?;
         }
         Some(Compared { crop: if first_is_part { crop.reversed() } else { crop }, likeness })
-    }
-
-    /// Returns the crop that the sizes of two pictures tell of, were it alike on opposite sides.
-    fn crop_of_sizes(&self, whole: [u32; 2], part: [u32; 2]) -> Option<Crop> {
-        let [across, down] = [0, 1].map(|k| (1.0 - f64::from(part[k]) / f64::from(whole[k])) / 2.0);
-        let crop = Crop([across, across, down, down]);
-        let greatest = crop.greatest().max(crop.reversed().greatest());
-        (whole != part && greatest <= self.max_crop).then_some(crop)
     }
 
     /// Returns the difference that a cell may have.
