@@ -150,10 +150,14 @@ impl Limits {
             let fitted = curve.over(from);
             (deviation(&fitted, to) <= apart).then_some((fitted, curve))
         };
+        let of_scene = brought(&cells, part.cells(), &STEADY).is_some();
+        if !of_scene && !cropped {
+            return None;
+        }
         let limit = self.limit(a.view, b.view);
-        let around = contrast_around(part.view.thumbnail);
         let explained = |from: &Cells, to: &Cells| {
             let (fitted, curve) = brought(from, to, &CLOSE)?;
+            let around = contrast_around(part.view.thumbnail);
             let difference = (fitted.iter().zip(to).zip(&around))
                 .map(|((a, b), around)| (a - b).abs() - edge_share * around)
                 .fold(0.0, f32::max);
@@ -166,10 +170,8 @@ impl Limits {
             // Detail that one of the two lost in black or white can only be taken from the other.
             likeness = explained(part.cells(), &cells);
         }
-        if likeness.is_none() {
-            brought(&cells, part.cells(), &STEADY)?;
-        }
-        Some(Compared { crop: if first_is_part { crop.reversed() } else { crop }, likeness })
+        let crop = if first_is_part { crop.reversed() } else { crop };
+        (of_scene || likeness.is_some()).then_some(Compared { crop, likeness })
     }
 
     /// Returns the difference that a cell may have.
