@@ -199,7 +199,7 @@ fn measures_are_those_of_their_version() {
     );
     assert_eq!(
         measured,
-        "3 16eaafc7eb4fd8ba 4f014f00015f5ffe false [0.098, 0.18, 0.498, 0.82, 0.894] \
+        "4 16eaafc7eb4fd8ba 4f014f00015f5ffe false [0.098, 0.18, 0.498, 0.82, 0.894] \
          [0.5, 0.0, 0.195, 7.637, 0.031, 1.0, 0.0, 1.0, 0.0]"
     );
 }

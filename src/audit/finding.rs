@@ -54,6 +54,8 @@ pub enum Kind {
     SameContent,
     /// Nearly the same content stands in two splits.
     NearDuplicate,
+    /// The same content, left and right exchanged, stands in two splits.
+    MirroredCopy,
     /// Neighbouring frames of a video stand in two splits.
     Neighbour,
 }

@@ -25,7 +25,7 @@ use crate::pixels::{LocalFacts, PixelFacts, Preview, Window};
 
 /// Version of the measures: to be raised whenever a measure changes its values. The
 /// test `measures_are_those_of_their_version` notices when that is forgotten.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Days after which a file that was not used is deleted.
 const KEPT_DAYS: u64 = 30;
@@ -292,6 +292,15 @@ impl<T: Stored + Default + Copy, const N: usize> Stored for [T; N] {
             *value = T::read(from)?;
         }
         Some(values)
+    }
+}
+
+impl<T: Stored> Stored for Box<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        (**self).write(out);
+    }
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        T::read(from).map(Box::new)
     }
 }
 

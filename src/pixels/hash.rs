@@ -1,11 +1,23 @@
 //! Hashes of a picture: exact over its samples, and perceptual over a thumbnail.
 
+use std::sync::LazyLock;
+
 use super::{Layout, Luma, Picture};
 
 /// Cells along a side of the thumbnail.
-pub const THUMBNAIL: usize = 32;
-/// DCT coefficients along a side that make the perceptual hash.
-const COEFFICIENTS: usize = 8;
+pub const THUMBNAIL: usize = 64;
+/// Cells along a side of a thumbnail whose cells were averaged two by two.
+pub const HALF: usize = THUMBNAIL / 2;
+/// Waves along a side of [`Waves`].
+pub const WAVES: usize = 8;
+
+/// Brightness of a picture shrunk to [`THUMBNAIL`] × [`THUMBNAIL`] cells, row by row, 0 to 255.
+pub type Thumbnail = [u8; THUMBNAIL * THUMBNAIL];
+/// Brightness in [`HALF`] × [`HALF`] cells, row by row, grey levels.
+pub type Cells = [f32; HALF * HALF];
+/// The lowest coefficients of the orthonormal DCT-II of [`Cells`], row by row; the column is
+/// the number of half waves across, the row that of half waves down.
+pub type Waves = [f32; WAVES * WAVES];
 
 /// Returns a hash of size and samples. Pictures of different layouts differ: a grey one
 /// and an RGB one of equal channels, a JPEG and its copy as PNG.
@@ -22,36 +34,62 @@ pub(super) fn pixels(picture: &Picture) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(&picture.samples, size ^ layout)
 }
 
-/// Returns the plane shrunk by area averaging.
+/// Returns the plane shrunk by area averaging: a cell is the mean brightness under it, pixels
+/// at its edges by the share that lies under it, so that copies of other sizes agree.
 #[multiversion::multiversion(targets("x86_64+avx2+fma", "x86_64+avx512f+avx512bw+avx512vl"))]
-pub(super) fn thumbnail(luma: &Luma<'_>) -> [u8; THUMBNAIL * THUMBNAIL] {
-    let mut out = [0; THUMBNAIL * THUMBNAIL];
+pub(super) fn thumbnail(luma: &Luma<'_>) -> Box<Thumbnail> {
+    let mut out = Box::new([0; THUMBNAIL * THUMBNAIL]);
     if luma.samples.is_empty() {
         return out;
     }
-    // Cells are ranges of whole pixels, of at least one; images smaller than the
-    // thumbnail repeat pixels.
-    let range = |cell: usize, length: usize| {
-        let from = cell * length / THUMBNAIL;
-        from..((cell + 1) * length / THUMBNAIL).max(from + 1)
-    };
+    let area = luma.width as u64 * luma.height as u64;
     let mut columns = vec![0_u32; luma.width];
     for row in 0..THUMBNAIL {
-        let rows = range(row, luma.height);
         columns.fill(0);
-        for y in rows.clone() {
+        for (y, weight) in under(row, luma.height) {
             for (sum, &level) in columns.iter_mut().zip(luma.row(y)) {
-                *sum += u32::from(level);
+                *sum += weight * u32::from(level);
             }
         }
         for column in 0..THUMBNAIL {
-            let cell = &columns[range(column, luma.width)];
-            let sum: u64 = cell.iter().map(|&sum| u64::from(sum)).sum();
-            let count = (rows.len() * cell.len()) as u64;
-            out[row * THUMBNAIL + column] = ((sum + count / 2) / count) as u8;
+            let sum: u64 = under(column, luma.width)
+                .map(|(x, weight)| u64::from(weight) * u64::from(columns[x]))
+                .sum();
+            out[row * THUMBNAIL + column] = ((sum + area / 2) / area) as u8;
         }
     }
     out
+}
+
+/// Returns the pixels of a side that lie under a cell, each with its weight: the overlap, in
+/// units of which a pixel has [`THUMBNAIL`] and a cell as many as the side has pixels.
+fn under(cell: usize, side: usize) -> impl Iterator<Item = (usize, u32)> {
+    let (from, to) = (cell * side, (cell + 1) * side);
+    (from / THUMBNAIL..to.div_ceil(THUMBNAIL)).map(move |at| {
+        let overlap = to.min((at + 1) * THUMBNAIL) - from.max(at * THUMBNAIL);
+        (at, overlap as u32)
+    })
+}
+
+/// Returns a thumbnail with its cells averaged two by two.
+pub fn halved(thumbnail: &Thumbnail) -> Cells {
+    let mut out = [0.0; HALF * HALF];
+    for (line, row) in out.chunks_exact_mut(HALF).zip(halved_rows(thumbnail)) {
+        line.copy_from_slice(&row);
+    }
+    out
+}
+
+/// Returns the rows of [`halved`], for those who may not need all.
+pub fn halved_rows(thumbnail: &Thumbnail) -> impl Iterator<Item = [f32; HALF]> {
+    thumbnail.chunks_exact(2 * THUMBNAIL).map(|rows| {
+        let (upper, lower) = rows.split_at(THUMBNAIL);
+        std::array::from_fn(|x| {
+            let [a, b] =
+                [upper, lower].map(|row| u16::from(row[2 * x]) + u16::from(row[2 * x + 1]));
+            f32::from(a + b) / 4.0
+        })
+    })
 }
 
 /// Returns the signs, against their median, of the lowest DCT coefficients.
@@ -59,8 +97,8 @@ pub(super) fn thumbnail(luma: &Luma<'_>) -> [u8; THUMBNAIL * THUMBNAIL] {
 /// # Source
 /// Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions"
 /// (2010), section 3.2.1, there with the mean in place of the median.
-pub(super) fn perceptual(thumbnail: &[u8; THUMBNAIL * THUMBNAIL]) -> u64 {
-    let coefficients = dct(thumbnail);
+pub(super) fn perceptual(thumbnail: &Thumbnail) -> u64 {
+    let coefficients = waves(&halved(thumbnail));
     // The median is taken without the first coefficient, the mean brightness.
     let mut sorted: Vec<f32> = coefficients[1..].to_vec();
     let middle = sorted.len() / 2;
@@ -70,28 +108,23 @@ pub(super) fn perceptual(thumbnail: &[u8; THUMBNAIL * THUMBNAIL]) -> u64 {
         .fold(0, |hash, (at, _)| hash | 1 << at)
 }
 
-/// Returns how much the coefficients behind a perceptual hash vary, in grey levels:
-/// the contrast of the thumbnail in the waves that the hash is made of.
-pub fn thumbnail_detail(thumbnail: &[u8; THUMBNAIL * THUMBNAIL]) -> f32 {
-    let coefficients = dct(thumbnail);
-    coefficients[1..].iter().map(|c| c * c).sum::<f32>().sqrt() / THUMBNAIL as f32
-}
-
-/// Returns the lowest coefficients of the orthonormal DCT-II, row by row.
-fn dct(thumbnail: &[u8; THUMBNAIL * THUMBNAIL]) -> [f32; COEFFICIENTS * COEFFICIENTS] {
-    let wave = |k: usize, n: usize| {
-        let scale: f32 = if k == 0 { 1.0 } else { 2.0 };
-        let angle = std::f32::consts::PI * k as f32 * (n as f32 + 0.5) / THUMBNAIL as f32;
-        (scale / THUMBNAIL as f32).sqrt() * angle.cos()
-    };
-    let waves: [[f32; THUMBNAIL]; COEFFICIENTS] =
-        std::array::from_fn(|k| std::array::from_fn(|n| wave(k, n)));
-    let mut out = [0.0; COEFFICIENTS * COEFFICIENTS];
-    for (row, line) in thumbnail.chunks_exact(THUMBNAIL).enumerate() {
-        for (u, along) in waves.iter().enumerate() {
-            let sum: f32 = line.iter().zip(along).map(|(&v, w)| f32::from(v) * w).sum();
-            for (v, down) in waves.iter().enumerate() {
-                out[v * COEFFICIENTS + u] += sum * down[row];
+/// Returns the lowest DCT coefficients.
+pub fn waves(cells: &Cells) -> Waves {
+    static OF_CELLS: LazyLock<[[f32; HALF]; WAVES]> = LazyLock::new(|| {
+        let wave = |k: usize, n: usize| {
+            let scale: f32 = if k == 0 { 1.0 } else { 2.0 };
+            let angle = std::f32::consts::PI * k as f32 * (n as f32 + 0.5) / HALF as f32;
+            (scale / HALF as f32).sqrt() * angle.cos()
+        };
+        std::array::from_fn(|k| std::array::from_fn(|n| wave(k, n)))
+    });
+    let of_cells = &*OF_CELLS;
+    let mut out = [0.0; WAVES * WAVES];
+    for (row, line) in cells.chunks_exact(HALF).enumerate() {
+        for (u, along) in of_cells.iter().enumerate() {
+            let sum: f32 = line.iter().zip(along).map(|(v, w)| v * w).sum();
+            for (v, down) in of_cells.iter().enumerate() {
+                out[v * WAVES + u] += sum * down[row];
             }
         }
     }
@@ -123,12 +156,41 @@ mod tests {
     }
 
     #[test]
-    fn a_flat_plane_has_no_detail_and_a_tiny_one_repeats_its_pixels() {
+    fn cells_are_means_of_the_area_under_them() {
         let tiny = Luma { width: 1, height: 2, samples: vec![10, 20].into(), grey: true };
         let cells = thumbnail(&tiny);
         assert_eq!((cells[0], cells[THUMBNAIL * THUMBNAIL - 1]), (10, 20));
-        let flat = Luma { width: 50, height: 50, samples: vec![77; 2500].into(), grey: true };
-        assert!(thumbnail_detail(&thumbnail(&flat)) < 0.01);
+        // A cell is 1.5 pixels wide: the second holds half of the pixel that the first holds
+        // half of, and a whole one.
+        let row: Vec<u8> = (0..96).map(|x| if x == 1 { 90 } else { 0 }).collect();
+        let wide = Luma { width: 96, height: 1, samples: row.into(), grey: true };
+        assert_eq!(thumbnail(&wide)[..3], [30, 30, 0]);
+        assert_eq!(halved(&thumbnail(&wide))[..2], [30.0, 0.0]);
+    }
+
+    #[test]
+    fn another_size_of_a_smooth_plane_hardly_moves_a_cell() {
+        let [large, small] = [plane(640, 480), plane(213, 161)].map(|luma| thumbnail(&luma));
+        let differences = large.iter().zip(small.iter()).map(|(&a, &b)| a.abs_diff(b));
+        assert!(differences.max() <= Some(3));
+    }
+
+    #[test]
+    fn waves_are_those_of_the_cosine() {
+        let wave = |at: usize| {
+            let angle = std::f32::consts::PI * 3.0 * ((at % HALF) as f32 + 0.5) / HALF as f32;
+            50.0 + 40.0 * angle.cos()
+        };
+        let waves = waves(&std::array::from_fn(wave));
+        for (at, wave) in waves.iter().enumerate() {
+            // Orthonormal: the mean times the side, and the amplitude times side / √2.
+            let expected = match at {
+                0 => 50.0 * HALF as f32,
+                3 => 40.0 * HALF as f32 / 2.0_f32.sqrt(),
+                _ => 0.0,
+            };
+            assert!((wave - expected).abs() < 0.01, "wave {at}: {wave} is not {expected}");
+        }
     }
 
     #[test]

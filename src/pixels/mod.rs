@@ -16,7 +16,7 @@ mod sharpness;
 mod ycbcr;
 
 pub use edges::edges;
-pub use hash::{THUMBNAIL, thumbnail_detail};
+pub use hash::{Cells, HALF, THUMBNAIL, Thumbnail, WAVES, Waves, halved, halved_rows, waves};
 pub use local::{Window, local};
 pub use luma::Luma;
 pub use preview::{PREVIEW_SIDE, Preview};
@@ -74,11 +74,10 @@ pub struct PixelFacts {
     /// the same layout.
     pub pixel_hash: u64,
     /// Perceptual hash; near duplicates differ in few bits. Means nothing for an
-    /// image without detail ([`thumbnail_detail`]).
+    /// image without detail.
     pub perceptual_hash: u64,
-    /// Brightness of the image shrunk to [`THUMBNAIL`] × [`THUMBNAIL`] cells, row by
-    /// row, 0 to 255: tells whether two images with similar hashes are alike.
-    pub thumbnail: [u8; THUMBNAIL * THUMBNAIL],
+    /// The image shrunk: tells whether two images are alike.
+    pub thumbnail: Box<Thumbnail>,
     /// Whether all channels are equal.
     pub grey: bool,
     /// Percentiles 1, 5, 50, 95, 99 of brightness.
@@ -118,7 +117,7 @@ impl Default for PixelFacts {
         PixelFacts {
             pixel_hash: 0,
             perceptual_hash: 0,
-            thumbnail: [0; THUMBNAIL * THUMBNAIL],
+            thumbnail: Box::new([0; THUMBNAIL * THUMBNAIL]),
             grey: false,
             brightness: [0.0; 5],
             brightness_mean: 0.0,

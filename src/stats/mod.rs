@@ -5,6 +5,7 @@ pub mod distribution;
 pub mod interval;
 pub mod linear;
 pub mod logistic;
+pub mod nearest;
 pub mod permutation;
 pub mod power;
 pub mod random;

@@ -1,29 +1,35 @@
-//! Images that look nearly alike: encoded again, resized, slightly cropped, or frames
-//! between which nothing moved.
+//! Images that look nearly alike: encoded again, resized, cropped, mirrored, changed in
+//! brightness, or frames between which nothing moved.
 
-use crate::audit::models::duplicates;
+use std::collections::BTreeMap;
+
+use crate::audit::models::duplicates::{self, Relation};
 use crate::audit::{Hit, Settings, Subject};
 use crate::facts::Facts;
 
 pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
-    let pairs = duplicates::near(facts, settings);
-    (duplicates::groups(facts, &pairs).iter())
+    (duplicates::near(facts, settings).into_iter())
         .map(|group| {
-            let of_group = || pairs.iter().filter(|pair| group.contains(&pair.images[0]));
-            let likeness = of_group().map(|pair| pair.likeness).fold(1.0, f64::min);
-            let bits = of_group().map(|pair| pair.bits).max().unwrap_or(0);
-            let related: Vec<String> =
-                group[1..].iter().map(|&image| facts.dataset.images[image].path.clone()).collect();
-            let message = match &related[..] {
-                [other] => format!("looks like {other} ({bits} of 64 bits of the hash differ)"),
-                others => format!(
-                    "looks like {} other images (at most {bits} of 64 bits of the hash differ)",
-                    others.len()
-                ),
-            };
-            Hit::new(Subject::Image(group[0] as u32), likeness, message)
-                .measured(f64::from(bits), settings.get("max_bits"))
+            let path = |&image: &usize| facts.dataset.images[image].path.clone();
+            let related: Vec<String> = group.images[1..].iter().map(path).collect();
+            let message = message(&related, &group.relations[1..]);
+            Hit::new(Subject::Image(group.images[0] as u32), group.likeness, message)
+                .measured(group.difference, settings.get("max_difference"))
                 .related(related)
         })
         .collect()
+}
+
+/// Returns the words for images and how each differs from the first.
+fn message(others: &[String], relations: &[Relation]) -> String {
+    if let ([other], [relation]) = (others, relations) {
+        return format!("{other} looks like it: {}", relation.words());
+    }
+    let mut counts: BTreeMap<Relation, usize> = BTreeMap::new();
+    for &relation in relations {
+        *counts.entry(relation).or_default() += 1;
+    }
+    let words: Vec<String> =
+        counts.iter().map(|(relation, count)| format!("{count} {}", relation.words())).collect();
+    format!("{} other images look like it: {}", others.len(), words.join("; "))
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::audit::models::duplicates;
+use crate::audit::models::duplicates::{self, Group};
 use crate::audit::{Hit, Kind, Settings, Severity, Subject};
 use crate::dataset::{CURVE_FRAMES, Dataset, Image, Part, nearest_training_frames, share_within};
 use crate::facts::Facts;
@@ -17,14 +17,20 @@ pub(in crate::audit) fn find(facts: &Facts, settings: &Settings) -> Vec<Hit> {
         return Vec::new();
     }
     let exact = duplicates::exact(facts);
-    let pairs = duplicates::near(facts, settings);
-    let near = duplicates::groups(facts, &pairs);
-    let mut hits = same(facts, &exact, Kind::SameContent, "the same content stands in");
-    hits.extend(same(facts, &near, Kind::NearDuplicate, "nearly the same picture stands in"));
+    let near = duplicates::near(facts, settings);
+    let sides = near.iter().map(Group::sides);
+    let mirrored = sides.clone().filter(|sides| sides.iter().all(|side| !side.is_empty()));
+    let mirrored: Vec<Vec<usize>> = mirrored.map(|sides| sides.concat()).collect();
+    let near: Vec<Vec<usize>> = sides.flatten().filter(|side| side.len() > 1).collect();
     let shuffles = shuffles(dataset);
-    for shuffle in &shuffles {
-        hits.extend(shuffle.alike(dataset, &exact, Kind::SameContent));
-        hits.extend(shuffle.alike(dataset, &near, Kind::NearDuplicate));
+    let mut hits = Vec::new();
+    for (groups, kind, what) in [
+        (exact, Kind::SameContent, "the same content stands in"),
+        (near, Kind::NearDuplicate, "nearly the same picture stands in"),
+        (mirrored, Kind::MirroredCopy, "a picture and its mirrored copy stand in"),
+    ] {
+        hits.extend(same(facts, &groups, kind, what));
+        hits.extend(shuffles.iter().filter_map(|shuffle| shuffle.alike(dataset, &groups, kind)));
     }
     let max_gap = settings.get("max_gap_frames") as u64;
     let all = pairs_of_splits(dataset).into_iter().chain(shuffles);
@@ -49,14 +55,25 @@ fn same(facts: &Facts, groups: &[Vec<usize>], kind: Kind, what: &str) -> Vec<Hit
                 .collect();
             let splits: Vec<&str> = splits.into_iter().collect();
             let message = format!("{what} {}", splits.join(" and "));
-            let score = score(kind);
-            Some(Hit::new(Subject::Image(first as u32), score, message).kind(kind).related(related))
+            let subject = Subject::Image(first as u32);
+            Some(hit(subject, kind, message).related(related))
         })
         .collect()
 }
 
-fn score(kind: Kind) -> f64 {
-    if kind == Kind::NearDuplicate { 0.9 } else { 1.0 }
+/// Returns a hit about content on both sides.
+fn hit(subject: Subject, kind: Kind, message: String) -> Hit {
+    let score = match kind {
+        Kind::NearDuplicate | Kind::MirroredCopy => 0.9,
+        _ => 1.0,
+    };
+    let mut hit = Hit::new(subject, score, message).kind(kind);
+    // Neighbours are common practice of whole fields, and no mistake of one image. A mirrored
+    // copy is leakage where training mirrors images, which a dataset does not tell.
+    if matches!(kind, Kind::Neighbour | Kind::MirroredCopy) {
+        hit.severity = Some(Severity::Warning);
+    }
+    hit
 }
 
 /// Images that are trained on, and others that are tested: two splits, or a shuffle.
@@ -143,6 +160,7 @@ impl Division {
         }
         let what = match kind {
             Kind::SameContent => "have the same content as",
+            Kind::MirroredCopy => "look like the picture or the mirror image of",
             _ => "look nearly the same as",
         };
         let message = format!(
@@ -177,10 +195,7 @@ impl Division {
             CURVE_FRAMES.map(|frames| frames.to_string()).join(", "),
             shares.join(", ")
         );
-        let mut hit = self.hit(dataset, near, Kind::Neighbour, message)?.measured(share, 0.0);
-        // Common practice of whole fields, and no mistake of one image.
-        hit.severity = Some(Severity::Warning);
-        Some(hit)
+        Some(self.hit(dataset, near, Kind::Neighbour, message)?.measured(share, 0.0))
     }
 
     /// Returns a hit about some test images, where there are any.
@@ -188,7 +203,6 @@ impl Division {
         let paths = images.iter().take(NAMED).map(|&at| dataset.images[at as usize].path.clone());
         let related = paths.collect();
         let subject = Subject::Dataset(format!("{kind:?}\0{}", self.name));
-        let hit = Hit::new(subject, score(kind), message).kind(kind).related(related);
-        (!images.is_empty()).then_some(hit)
+        (!images.is_empty()).then(|| hit(subject, kind, message).related(related))
     }
 }

@@ -138,6 +138,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::CarryOver => "labels of another frame",
         Kind::SameContent => "same content",
         Kind::NearDuplicate => "near duplicate",
+        Kind::MirroredCopy => "mirrored copy",
         Kind::Neighbour => "neighbouring frames",
     }
 }
