@@ -170,8 +170,9 @@ fn shares(rows: &[Pose], kind: usize, witnesses: &[Witness]) -> Vec<f64> {
 
 /// Rounds in which shares are learnt; they hardly change after ten.
 const ROUNDS: usize = 20;
-/// Share of the labels that each witness counts for before looking, so that none is left out.
-const LEAST_SHARE: f64 = 0.05;
+/// Share of the labels that each witness counts for before looking, so that none is left out: about as
+/// often may a neighbour that one knows most by be wrong itself.
+const LEAST_SHARE: f64 = 0.01;
 
 /// Returns the median of a coordinate.
 fn middle(points: &[Point], axis: usize) -> Option<f64> {
