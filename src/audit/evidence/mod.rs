@@ -106,9 +106,10 @@ const MOST_SHARE: f64 = 1.0 / 3.0;
 /// Explains the poses of a dataset. Uses the current rayon pool; the result does not depend on its
 /// number of threads.
 pub(super) fn explain(facts: &Facts) -> Explained {
+    let source = Source::new(facts);
     let mut all: Vec<Explanation> = Poses::by_skeleton(&facts.dataset)
         .iter()
-        .flat_map(|poses| skeleton(facts, poses))
+        .flat_map(|poses| skeleton(facts, &source, poses))
         .collect();
     // One pose is explained several times in the order of probability.
     all.sort_by_key(|explanation| explanation.instance);
@@ -116,9 +117,8 @@ pub(super) fn explain(facts: &Facts) -> Explained {
 }
 
 /// Explains the poses of a skeleton.
-fn skeleton(facts: &Facts, poses: &Poses) -> Vec<Explanation> {
+fn skeleton(facts: &Facts, source: &Source<'_>, poses: &Poses) -> Vec<Explanation> {
     let folds = folds::folds(&facts.dataset, &poses.instances);
-    let source = Source::new(facts);
     let case = |at: usize| source.case(poses.instances[at], folds[at]);
     let references: Vec<Case<'_>> = references(facts, poses).into_iter().map(case).collect();
     let skeleton = &facts.dataset.skeletons[poses.skeleton];
