@@ -15,6 +15,7 @@ mod rule;
 mod rules;
 mod run;
 mod sql;
+mod words;
 
 pub use alike::alike;
 pub use config::{Config, ConfigError};

@@ -1,5 +1,7 @@
 //! A labelled pose with what is needed to judge it.
 
+use std::ops::Range;
+
 use super::hints::{Hint, Hints};
 use super::piece::{Piece, View};
 use super::time::Neighbours;
@@ -12,6 +14,8 @@ use crate::pixels::Preview;
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     facts: &'a Facts,
+    /// Instances of each image.
+    by_image: Vec<Range<usize>>,
     neighbours: Neighbours,
 }
 
@@ -30,12 +34,27 @@ pub(super) struct Case<'a> {
     pub(super) predicted: Option<Hints>,
     /// Where the frames before and after have it.
     pub(super) beside: Option<Hints>,
+    /// The other individuals of the image.
+    pub(super) fellows: Vec<Fellow>,
+}
+
+/// Another individual of an image, of the same skeleton.
+#[derive(Debug, Clone)]
+pub(super) struct Fellow {
+    /// Index into the dataset's instances.
+    pub(super) instance: u32,
+    /// Its points.
+    pub(super) pose: Pose,
 }
 
 impl<'a> Source<'a> {
     /// Gathers what cases are made of.
     pub(super) fn new(facts: &'a Facts) -> Source<'a> {
-        Source { facts, neighbours: Neighbours::of(&facts.dataset) }
+        Source {
+            facts,
+            by_image: facts.dataset.instances_by_image(),
+            neighbours: Neighbours::of(&facts.dataset),
+        }
     }
 
     /// Returns an instance as a case.
@@ -48,6 +67,7 @@ impl<'a> Source<'a> {
             preview: self.preview(instance),
             predicted: self.predicted(instance).map(|found| predicted(found, pose.len())),
             beside: self.neighbours.hints(dataset, instance),
+            fellows: self.fellows(instance),
             pose,
         }
     }
@@ -65,6 +85,18 @@ impl<'a> Source<'a> {
     fn preview(&self, instance: u32) -> Option<&'a Preview> {
         let image = self.facts.dataset.instances[instance as usize].image;
         self.facts.images[image as usize].preview.as_ref()
+    }
+
+    fn fellows(&self, instance: u32) -> Vec<Fellow> {
+        let dataset = &self.facts.dataset;
+        let own = &dataset.instances[instance as usize];
+        let alike = |&at: &usize| {
+            let other = &dataset.instances[at];
+            at != instance as usize && other.skeleton == own.skeleton && !other.crowd
+        };
+        (self.by_image[own.image as usize].clone().filter(alike))
+            .map(|at| Fellow { instance: at as u32, pose: pose(dataset, &dataset.instances[at]) })
+            .collect()
     }
 
     fn predicted(&self, instance: u32) -> Option<&'a PredictedPose> {

@@ -1,6 +1,6 @@
 //! What can be wrong with a pose, how likely it is before looking, and what speaks for it.
 
-use super::case::Case;
+use super::case::{Case, Fellow};
 use super::piece::{Evidence, Piece};
 use super::witnesses::{Witnesses, exchanged};
 use crate::audit::models::poses::Pose;
@@ -12,6 +12,9 @@ pub(in crate::audit) enum Cause {
     Miss(usize),
     /// Keypoints carry each other's label, pair by pair.
     Exchange(Vec<[usize; 2]>),
+    /// A keypoint carries the label of another individual of the image, and that one its label; by
+    /// keypoint and index into the dataset's instances.
+    Between(usize, u32),
     /// All keypoints lie elsewhere, together.
     Whole(Whole),
 }
@@ -25,10 +28,8 @@ pub(in crate::audit) enum Whole {
     CarriedOver,
     /// Scaled, or with x and y exchanged.
     Misshapen,
-}
-
-impl Whole {
-    pub(super) const ALL: [Whole; 3] = [Whole::Moved, Whole::CarriedOver, Whole::Misshapen];
+    /// Each point beside its place, in a direction of its own.
+    Scattered,
 }
 
 /// Evidence about a pose, cause by cause.
@@ -41,12 +42,14 @@ pub(super) struct Weighed {
     /// Against the pose as a whole: medians over its keypoints; `None` of fewer than
     /// [`LEAST_POINTS`].
     pub(super) whole: Option<Evidence>,
+    /// Number of other individuals in the image.
+    pub(super) fellows: usize,
 }
 
 /// Evidence for an exchange.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Exchange {
-    pub(super) pairs: Vec<[usize; 2]>,
+    pub(super) cause: Cause,
     pub(super) of: Sides,
     pub(super) evidence: Evidence,
 }
@@ -60,6 +63,8 @@ pub(super) enum Sides {
     All,
     /// Two keypoints that are no pair.
     Others,
+    /// One keypoint of two individuals.
+    Individuals,
 }
 
 /// Labelled points that a pose needs to be wrong as a whole rather than in its points.
@@ -79,9 +84,14 @@ pub(super) fn weigh(
         .map(|(at, &pair)| (vec![pair], Sides::Pair(at)))
         .chain(side(pairs, labelled))
         .chain(others(witnesses, pairs, case, pose, &points))
-        .map(|(pairs, of)| Exchange { evidence: witnesses.exchange(case, pose, &pairs), pairs, of })
+        .map(|(pairs, of)| {
+            let evidence = witnesses.exchange(case, pose, &pairs);
+            Exchange { cause: Cause::Exchange(pairs), of, evidence }
+        })
+        .chain(individuals(witnesses, case, pose, &points))
         .collect();
-    Weighed { whole: whole(witnesses, case, pose, &points), points, exchanges }
+    let whole = whole(witnesses, case, pose, &points);
+    Weighed { whole, points, exchanges, fellows: case.fellows.len() }
 }
 
 /// Returns all labelled pairs together, where there are several.
@@ -117,6 +127,30 @@ fn others(
             let is_pair = pairs.iter().any(|pair| pair.contains(&a) && pair.contains(&b));
             if !is_pair && right(a) && right(b) {
                 found.push((vec![[a, b]], Sides::Others));
+            }
+        }
+    }
+    found
+}
+
+/// Returns the keypoints that something speaks against and that would be right where another
+/// individual has them, which would be better off with what this one has.
+fn individuals(
+    witnesses: &Witnesses,
+    case: &Case<'_>,
+    pose: &Pose,
+    points: &[(usize, Evidence)],
+) -> Vec<Exchange> {
+    let mut found = Vec::new();
+    for &(kind, against) in points.iter().filter(|(_, evidence)| evidence.total() > 0.0) {
+        for Fellow { instance, pose: other } in &case.fellows {
+            let (Some(own), Some(theirs)) = (pose[kind], other[kind]) else { continue };
+            let after = witnesses.evidence(case, pose, kind, theirs);
+            let gained = witnesses.gained_by_fellow(case, other, kind, own);
+            if after.total() < 0.0 && gained.total() > 0.0 {
+                let evidence = against.less(&after).plus(&gained);
+                let cause = Cause::Between(kind, *instance);
+                found.push(Exchange { cause, of: Sides::Individuals, evidence });
             }
         }
     }

@@ -25,7 +25,8 @@ pub(super) fn within_exchange(piece: Piece, log_ratio: f64) -> f64 {
     log_ratio.clamp(-most, most)
 }
 
-fn most(piece: Piece) -> f64 {
+/// Returns the greatest logarithm of a likelihood ratio that a piece of evidence may give.
+pub(super) fn most(piece: Piece) -> f64 {
     match piece {
         Piece::Pose | Piece::Picture => LIMITS[1],
         Piece::Prediction | Piece::Time => MOST_OF_HINTS,

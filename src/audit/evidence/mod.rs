@@ -16,10 +16,12 @@ mod folds;
 mod hints;
 mod limits;
 mod looks;
+mod middles;
 mod odds;
 mod piece;
 mod place;
 mod planted;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -41,6 +43,7 @@ pub(in crate::audit) use place::Placed;
 use witnesses::Witnesses;
 
 use crate::audit::models::poses::{Pose, Poses};
+use crate::audit::words::listed;
 use crate::facts::Facts;
 
 /// What is wrong with the poses of a dataset, in their order.
@@ -78,10 +81,8 @@ impl Explanation {
     /// Returns what speaks for the cause, each piece in its words, as a list; `None` where no piece
     /// does alone.
     pub(in crate::audit) fn told(&self, words: impl Fn(Piece) -> &'static str) -> Option<String> {
-        let (last, first) = self.because.split_last()?;
-        let first: Vec<&str> = first.iter().map(|&piece| words(piece)).collect();
-        let first = if first.is_empty() { String::new() } else { first.join(", ") + " and " };
-        Some(first + words(*last))
+        let said: Vec<&str> = self.because.iter().map(|&piece| words(piece)).collect();
+        (!said.is_empty()).then(|| listed(&said))
     }
 
     /// Returns words for the end of a message where the score is capped, else none.
@@ -219,7 +220,7 @@ impl Judge<'_> {
                     Cause::Miss(kind) => place::place(&self.witnesses, case, &pose, kind),
                     _ => None,
                 },
-                because: because(&weighed, &cause),
+                because: self.odds.said(&weighed, &cause).against(),
                 body_length_px: self.witnesses.body.length_px,
                 few,
                 cause: cause.clone(),
@@ -227,6 +228,10 @@ impl Judge<'_> {
             match cause {
                 Cause::Miss(kind) => pose[kind] = None,
                 Cause::Exchange(pairs) => pose = witnesses::exchanged(&pose, &pairs),
+                Cause::Between(kind, other) => {
+                    let fellow = case.fellows.iter().find(|fellow| fellow.instance == other);
+                    pose[kind] = fellow.and_then(|fellow| fellow.pose[kind]);
+                }
                 Cause::Whole(_) => break,
             }
             if probability < LIKELY {
@@ -235,18 +240,4 @@ impl Judge<'_> {
         }
         found
     }
-}
-
-/// Returns what speaks for a cause.
-fn because(weighed: &Weighed, cause: &Cause) -> Vec<Piece> {
-    let evidence = match cause {
-        Cause::Miss(kind) => {
-            weighed.points.iter().find(|(of, _)| of == kind).map(|&(_, evidence)| evidence)
-        }
-        Cause::Exchange(pairs) => (weighed.exchanges.iter())
-            .find(|exchange| &exchange.pairs == pairs)
-            .map(|exchange| exchange.evidence),
-        Cause::Whole(_) => weighed.whole,
-    };
-    evidence.unwrap_or_default().against()
 }

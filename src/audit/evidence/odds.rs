@@ -7,9 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cause::{Cause, Exchange, Sides, Weighed, Whole};
+use super::cause::{Cause, Weighed, Whole};
+use super::middles::Middles;
 use super::piece::{Evidence, View};
-use super::planted::Planted;
+use super::planted::{Planted, STRENGTHS, WHOLES};
+use super::shares::{GROUPS, Shares, WHOLE};
 use super::weights::{Examples, Weights};
 use crate::stats::robust;
 
@@ -18,9 +20,16 @@ use crate::stats::robust;
 pub(super) struct Odds {
     /// By which pieces of evidence there are.
     views: BTreeMap<View, Weights>,
+    middles: Middles,
     /// Share of the poses that have an error.
     prevalence: f64,
+    /// How much more frequent errors of a group are than thought before looking.
+    often: [f64; GROUPS],
 }
+
+/// A cause with its group, and its share of all errors before looking times its likelihood ratio.
+/// Several of one cause follow each other.
+type Term = (Cause, usize, f64);
 
 /// A cause of a pose with its odds.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,13 +72,18 @@ impl Odds {
         views: &BTreeSet<View>,
         trusted: &dyn Fn(usize, usize) -> bool,
     ) -> Odds {
-        let mut odds = Odds { views: BTreeMap::new(), prevalence: PREVALENCE };
+        let middles = Middles::of(actual, planted);
+        let often = [1.0; GROUPS];
+        let mut odds = Odds { views: BTreeMap::new(), middles, prevalence: PREVALENCE, often };
         let before = Weights::before(planted.misses[0].len(), pairs);
         let mut doubts: Vec<Doubt> =
-            actual.iter().map(|weighed| Doubt::first(weighed, &before)).collect();
+            actual.iter().map(|weighed| Doubt::first(weighed, &before, &odds.middles)).collect();
         for _ in 0..TURNS {
-            odds.views = Examples { actual, doubts: &doubts, planted, pairs, trusted }.learn(views);
+            let middles = &odds.middles;
+            let examples = Examples { actual, doubts: &doubts, planted, middles, pairs, trusted };
+            odds.views = examples.learn(views);
             odds.prevalence = odds.prevalence(actual);
+            odds.often = odds.often(actual);
             doubts = odds.doubts(actual);
         }
         odds
@@ -101,6 +115,41 @@ impl Odds {
             .collect()
     }
 
+    /// Returns what the evidence about a pose says of a cause, beyond the middle between right labels
+    /// and such errors.
+    pub(super) fn said(&self, weighed: &Weighed, cause: &Cause) -> Evidence {
+        let view = self.view(weighed);
+        let likeliest = |ratios: &mut dyn Iterator<Item = (usize, f64)>| {
+            ratios.max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(at, _)| at)
+        };
+        let said = match cause {
+            Cause::Miss(kind) => {
+                let point = weighed.points.iter().find(|(of, _)| of == kind);
+                view.zip(point).map(|(view, (_, evidence))| {
+                    let ratios = view.miss(*kind, evidence, &self.middles);
+                    let strength = likeliest(&mut ratios.into_iter().enumerate());
+                    self.middles.misses[strength][*kind].beyond(evidence)
+                })
+            }
+            Cause::Exchange(_) | Cause::Between(..) => {
+                let exchange = weighed.exchanges.iter().find(|exchange| &exchange.cause == cause);
+                exchange.map(|exchange| exchange.evidence)
+            }
+            Cause::Whole(whole) => view.zip(weighed.whole).map(|(view, evidence)| {
+                let mut of_whole =
+                    view.whole(&evidence, &self.middles).filter(|&(at, _)| WHOLES[at].0 == *whole);
+                self.middles.whole[likeliest(&mut of_whole)].beyond(&evidence)
+            }),
+        };
+        said.unwrap_or_default()
+    }
+
+    /// Returns the weights for a pose: all evidence about it is of one view.
+    fn view(&self, weighed: &Weighed) -> Option<&Weights> {
+        let (_, evidence) = weighed.points.first()?;
+        self.views.get(&evidence.view())
+    }
+
     /// Returns how much a pose is doubted.
     fn doubt(&self, weighed: &Weighed) -> Doubt {
         let causes = self.causes(weighed);
@@ -110,6 +159,7 @@ impl Odds {
             let of = |cause: &Cause| match cause {
                 Cause::Miss(of) => *of == kind,
                 Cause::Exchange(pairs) => pairs.iter().flatten().any(|&of| of == kind),
+                Cause::Between(of, _) => *of == kind,
                 Cause::Whole(_) => true,
             };
             let odds = causes.iter().filter(|weight| of(&weight.cause)).map(|weight| weight.odds);
@@ -121,22 +171,57 @@ impl Odds {
     /// Returns the causes of a pose, each with its share of all errors times its likelihood
     /// ratio.
     fn ratios(&self, weighed: &Weighed) -> Vec<(Cause, f64)> {
-        let share = Shares::of(weighed);
-        let count = weighed.points.len() as f64;
-        // All evidence about a pose is of one view.
-        let view = weighed.points.first().and_then(|(_, of)| self.views.get(&of.view()));
-        let Some(view) = view else { return Vec::new() };
-        let misses = weighed.points.iter().map(|(kind, evidence)| {
-            (Cause::Miss(*kind), share.misses / count * view.miss(*kind, evidence))
+        let mut ratios: Vec<(Cause, f64)> = Vec::new();
+        for (cause, group, ratio) in self.terms(weighed) {
+            let ratio = self.often[group] * ratio;
+            match ratios.last_mut() {
+                Some((last, sum)) if *last == cause => *sum += ratio,
+                _ => ratios.push((cause, ratio)),
+            }
+        }
+        ratios
+    }
+
+    /// Returns the causes of a pose, group by group.
+    fn terms(&self, weighed: &Weighed) -> Vec<Term> {
+        let Some(view) = self.view(weighed) else { return Vec::new() };
+        let shares = Shares::of(weighed);
+        let one = |group: usize| shares.of_one(group);
+        let misses = weighed.points.iter().flat_map(|&(kind, ref evidence)| {
+            let ratios = view.miss(kind, evidence, &self.middles).into_iter().enumerate();
+            ratios.map(move |(strength, ratio)| (Cause::Miss(kind), strength, ratio))
         });
-        let exchanges = weighed.exchanges.iter().map(|exchange| {
-            let ratio = share.exchange(exchange) * view.exchange(exchange);
-            (Cause::Exchange(exchange.pairs.clone()), ratio)
-        });
-        let of_way = share.whole / Whole::ALL.len() as f64;
-        let wholes = weighed.whole.iter().flat_map(|evidence| view.whole(evidence));
-        let wholes = wholes.map(|(way, ratio)| (Cause::Whole(way), of_way * ratio));
-        misses.chain(exchanges).chain(wholes).collect()
+        let exchanges = weighed
+            .exchanges
+            .iter()
+            .map(|exchange| (exchange.cause.clone(), exchange.of.group(), view.exchange(exchange)));
+        let wholes = weighed.whole.iter().flat_map(|evidence| view.whole(evidence, &self.middles));
+        let wholes = wholes.map(|(at, ratio)| (Cause::Whole(WHOLES[at].0), WHOLE, ratio));
+        let all = misses.chain(exchanges).chain(wholes);
+        all.map(|(cause, group, ratio)| (cause, group, one(group) * ratio)).collect()
+    }
+
+    /// Returns how much more frequent errors of each group are than thought, with as much doubt as
+    /// [`ERRORS`] errors shared out as thought leave.
+    fn often(&self, actual: &[Weighed]) -> [f64; GROUPS] {
+        let odds = self.prevalence / (1.0 - self.prevalence);
+        let (mut thought, mut found) = ([0.0; GROUPS], [0.0; GROUPS]);
+        for weighed in actual {
+            let shares = Shares::of(weighed).of_group;
+            thought.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
+            let terms: Vec<(usize, f64)> = (self.terms(weighed).into_iter())
+                .map(|(_, group, ratio)| (group, odds * self.often[group] * ratio))
+                .collect();
+            let total: f64 = terms.iter().map(|(_, odds)| odds).sum();
+            terms.iter().for_each(|&(group, odds)| found[group] += odds / (1.0 + total));
+        }
+        let poses = actual.len().max(1) as f64;
+        let all: f64 = found.iter().sum();
+        std::array::from_fn(|group| {
+            let thought = thought[group] / poses;
+            let share = (found[group] + ERRORS * thought) / (all + ERRORS);
+            if thought > 0.0 { share / thought } else { 1.0 }
+        })
     }
 
     /// Returns the share of poses with an error that makes the evidence likeliest.
@@ -163,57 +248,15 @@ impl Odds {
     }
 }
 
+/// How many errors the shares that are thought before looking count as.
+const ERRORS: f64 = 5.0;
+
 /// Share of poses that have an error, before looking: that of labels found wrong in ten published
 /// test sets, Northcutt, Athalye & Mueller (2021), "Pervasive label errors in test sets".
 const PREVALENCE: f64 = 0.033;
 /// How many poses that counts as.
 const POSES: f64 = 20.0;
 const MOST_STEPS: usize = 100;
-
-/// How all errors are shared out among causes, before looking. No one has counted errors of
-/// annotators by cause; misses come first, since every keypoint may be missed.
-struct Shares {
-    misses: f64,
-    /// Of one pair.
-    pair: f64,
-    /// Of all pairs together.
-    side: f64,
-    /// Of two keypoints that are no pair.
-    others: f64,
-    whole: f64,
-}
-
-impl Shares {
-    fn of(weighed: &Weighed) -> Shares {
-        let points = weighed.points.len() as f64;
-        let count = |of: &dyn Fn(Sides) -> bool| {
-            weighed.exchanges.iter().filter(|exchange| of(exchange.of)).count() as f64
-        };
-        let pairs = count(&|of| matches!(of, Sides::Pair(_)));
-        let (pair, side) = match (pairs > 0.0, count(&|of| of == Sides::All) > 0.0) {
-            (true, true) => (0.15, 0.1),
-            (true, false) => (0.25, 0.0),
-            _ => (0.0, 0.0),
-        };
-        let whole = if weighed.whole.is_some() { 0.2 } else { 0.0 };
-        let others = 0.05;
-        Shares {
-            misses: 1.0 - pair - side - whole - others,
-            pair: pair / pairs.max(1.0),
-            side,
-            others: others / (points * (points - 1.0) / 2.0).max(1.0),
-            whole,
-        }
-    }
-
-    fn exchange(&self, exchange: &Exchange) -> f64 {
-        match exchange.of {
-            Sides::Pair(_) => self.pair,
-            Sides::All => self.side,
-            Sides::Others => self.others,
-        }
-    }
-}
 
 /// Probabilities that labels are wrong.
 #[derive(Debug, Clone, PartialEq)]
@@ -230,14 +273,16 @@ impl Doubt {
     /// against it would do. A few errors among many right labels would else teach that such evidence
     /// means nothing. Of single points there are many that are odd and right, which a start in full
     /// doubt would never forgive.
-    fn first(weighed: &Weighed, before: &Weights) -> Doubt {
+    fn first(weighed: &Weighed, before: &Weights, middles: &Middles) -> Doubt {
         let exchanges = weighed.exchanges.iter().map(|exchange| before.exchange(exchange));
-        let wholes = weighed.whole.iter().flat_map(|of| before.whole(of)).map(|(_, ratio)| ratio);
+        let wholes = weighed.whole.iter().flat_map(|of| before.whole(of, middles));
+        let wholes = wholes.map(|(_, ratio)| ratio);
         let odds = exchanges.chain(wholes).map(|ratio| PREVALENCE * ratio);
         let total: f64 = odds.sum();
         let each = PREVALENCE / weighed.points.len().max(1) as f64;
         let point = |(kind, evidence): &(usize, Evidence)| {
-            let odds = each * before.miss(*kind, evidence);
+            let ratios = before.miss(*kind, evidence, middles);
+            let odds = each * ratios.iter().sum::<f64>() / STRENGTHS.len() as f64;
             odds / (1.0 + odds)
         };
         Doubt { any: total / (1.0 + total), points: weighed.points.iter().map(point).collect() }

@@ -36,6 +36,20 @@ impl Evidence {
         self.0.iter().flatten().sum()
     }
 
+    /// Returns what pieces say beyond what others say, which must be the same pieces.
+    pub(super) fn less(&self, other: &Evidence) -> Evidence {
+        self.with_each(other, |said, other| said - other)
+    }
+
+    /// Returns what two say together, which must be the same pieces.
+    pub(super) fn plus(&self, other: &Evidence) -> Evidence {
+        self.with_each(other, |said, other| said + other)
+    }
+
+    fn with_each(&self, other: &Evidence, both: impl Fn(f64, f64) -> f64) -> Evidence {
+        Evidence(std::array::from_fn(|piece| Some(both(self.0[piece]?, other.0[piece]?))))
+    }
+
     /// Returns the same with another piece in the place of one, where there is that piece.
     pub(super) fn with(mut self, piece: Piece, said: f64) -> Evidence {
         let place = &mut self.0[piece as usize];

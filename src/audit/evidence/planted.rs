@@ -16,10 +16,31 @@ pub(super) const STRENGTHS: [[f64; 2]; 3] = [[0.1, 0.2], [0.2, 0.45], [0.45, 1.0
 const MOST: usize = 600;
 /// Misses of each strength that are planted in each label.
 const MISSES: usize = 2;
-/// Distances by which whole poses are moved, body lengths.
-const MOVES: [f64; 2] = [0.2, 1.5];
-/// Factors by which whole poses are scaled, or divided.
-const SCALES: [f64; 2] = [1.3, 2.0];
+/// Whole poses that are planted: how they count as wrong, and what is done to them.
+pub(super) const WHOLES: [(Whole, Spoil); 6] = [
+    (Whole::Moved, Spoil::Moved([0.1, 0.3])),
+    (Whole::Moved, Spoil::Moved([0.3, 1.5])),
+    (Whole::CarriedOver, Spoil::CarriedOver),
+    (Whole::Misshapen, Spoil::Scaled([1.1, 1.3])),
+    (Whole::Misshapen, Spoil::Misshapen([1.3, 2.0])),
+    (Whole::Scattered, Spoil::Scattered([0.05, 0.2])),
+];
+
+/// What is done to a whole pose.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Spoil {
+    /// Moved by a distance, body lengths.
+    Moved([f64; 2]),
+    /// Taken from another frame.
+    CarriedOver,
+    /// Scaled up or down by a factor.
+    Scaled([f64; 2]),
+    /// The same as often as x and y exchanged.
+    Misshapen([f64; 2]),
+    /// Each point moved by a distance of its own, body lengths, as by a hasty hand.
+    Scattered([f64; 2]),
+}
+
 /// Mean distance in body lengths from the pose of another frame below which carrying it over is no
 /// error that anyone could see.
 const SAME: f64 = 0.2;
@@ -29,8 +50,8 @@ const SAME: f64 = 0.2;
 pub(super) struct Planted {
     /// By strength, then by keypoint.
     pub(super) misses: [Vec<Vec<Evidence>>; STRENGTHS.len()],
-    /// By way, in the order of [`Whole::ALL`].
-    pub(super) whole: [Vec<Evidence>; Whole::ALL.len()],
+    /// In the order of [`WHOLES`].
+    pub(super) whole: [Vec<Evidence>; WHOLES.len()],
 }
 
 /// What is planted in one case.
@@ -60,21 +81,12 @@ pub(super) fn plant(
         }
         let mut wholes = Vec::new();
         if trusted.len() == case.labelled().len() {
-            for (way, _) in Whole::ALL.iter().enumerate() {
-                let pose = match Whole::ALL[way] {
-                    Whole::Moved => {
-                        let by = away(MOVES, witnesses.body.length_px, &mut random);
-                        Some(case.pose.iter().map(|&at| at.map(|at| moved(at, by))).collect())
-                    }
-                    Whole::Misshapen => Some(misshapen(&case.pose, &mut random)),
-                    Whole::CarriedOver => {
-                        carried_over(cases, at, witnesses.body.length_px, &mut random)
-                    }
-                };
+            for (at_whole, (_, spoil)) in WHOLES.iter().enumerate() {
+                let pose = spoil.spoilt(cases, at, witnesses.body.length_px, &mut random);
                 let evidence = pose.and_then(|pose| {
                     whole(witnesses, case, &pose, &witnesses.of_pose(case, &pose))
                 });
-                wholes.extend(evidence.map(|evidence| (way, evidence)));
+                wholes.extend(evidence.map(|evidence| (at_whole, evidence)));
             }
         }
         (misses, wholes)
@@ -89,7 +101,7 @@ pub(super) fn plant(
         for (strength, kind, evidence) in misses {
             planted.misses[strength][kind].push(evidence);
         }
-        wholes.into_iter().for_each(|(way, evidence)| planted.whole[way].push(evidence));
+        wholes.into_iter().for_each(|(at, evidence)| planted.whole[at].push(evidence));
     }
     planted
 }
@@ -106,20 +118,50 @@ fn moved(point: Point, by: Point) -> Point {
     [point[0] + by[0], point[1] + by[1]]
 }
 
-/// Scales a pose about its middle, or exchanges x and y about it, one as often as the other.
-fn misshapen(pose: &Pose, random: &mut SplitMix64) -> Pose {
-    let [least, most] = SCALES.map(f64::ln);
+impl Spoil {
+    /// Returns the pose of a case spoilt; `None` where that would change nearly nothing.
+    fn spoilt(
+        self,
+        cases: &[Case<'_>],
+        at: usize,
+        length_px: f64,
+        random: &mut SplitMix64,
+    ) -> Option<Pose> {
+        let pose = &cases[at].pose;
+        match self {
+            Spoil::Moved(lengths) => {
+                let by = away(lengths, length_px, random);
+                Some(pose.iter().map(|point| point.map(|point| moved(point, by))).collect())
+            }
+            Spoil::Scattered(lengths) => {
+                let mut each = |point| moved(point, away(lengths, length_px, random));
+                Some(pose.iter().map(|point| point.map(&mut each)).collect())
+            }
+            Spoil::CarriedOver => carried_over(cases, at, length_px, random),
+            Spoil::Scaled(factors) => Some(scaled(pose, factors, random)),
+            Spoil::Misshapen(factors) => Some(match random.chance(0.5) {
+                true => about_middle(pose, |[x, y]| [y, x]),
+                false => scaled(pose, factors, random),
+            }),
+        }
+    }
+}
+
+/// Scales a pose about its middle, up as often as down, by a factor uniform in its logarithm.
+fn scaled(pose: &Pose, factors: [f64; 2], random: &mut SplitMix64) -> Pose {
+    let [least, most] = factors.map(f64::ln);
     let scale = random.uniform(least, most).exp();
     let scale = if random.chance(0.5) { scale } else { 1.0 / scale };
-    let across = random.chance(0.5);
+    about_middle(pose, |[x, y]| [scale * x, scale * y])
+}
+
+/// Changes where the points of a pose lie from their middle.
+fn about_middle(pose: &Pose, to: impl Fn(Point) -> Point) -> Pose {
     let points: Vec<Point> = pose.iter().copied().flatten().collect();
     let middle = [0, 1]
         .map(|axis| points.iter().map(|point| point[axis]).sum::<f64>() / points.len() as f64);
-    let to = |point: Point| {
-        let [x, y] = [point[0] - middle[0], point[1] - middle[1]];
-        moved(middle, if across { [y, x] } else { [scale * x, scale * y] })
-    };
-    pose.iter().map(|point| point.map(to)).collect()
+    let place = |[x, y]: Point| moved(middle, to([x - middle[0], y - middle[1]]));
+    pose.iter().map(|point| point.map(place)).collect()
 }
 
 /// Returns the pose of another frame, `None` where that drawn is nearly the same.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::audit::models::poses::{Point, distance};
 use crate::audit::models::samples::{dataset, preview, walk};
-use crate::dataset::{PredictedPoint, PredictedPose, Predictions};
+use crate::dataset::{InstanceName, PredictedPoint, PredictedPose, Predictions};
 use crate::facts::{ImageFacts, Predicted};
 use crate::stats::random::SplitMix64;
 
@@ -180,4 +180,42 @@ fn a_jump_in_time_is_an_error_and_steady_movement_is_none() {
     let [told] = &found[..] else { panic!("{found:?}") };
     assert_eq!((told.instance, &told.cause), (20, &Cause::Miss(5)));
     assert!(told.because.contains(&Piece::Time), "{told:?}");
+}
+
+#[test]
+fn points_that_a_hasty_hand_put_beside_their_places_are_one_error() {
+    let found = explained(60, Eyes::Open, |poses| {
+        for (at, point) in poses[23].iter_mut().enumerate() {
+            let (sin, cos) = (2.0 * at as f64).sin_cos();
+            *point = moved(*point, [13.0 * cos, 13.0 * sin]);
+        }
+    });
+    let [one] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((one.instance, &one.cause), (23, &Cause::Whole(Whole::Scattered)));
+}
+
+#[test]
+fn a_keypoint_that_two_individuals_exchanged_is_told_of_both() {
+    let mut poses: Vec<Pose> = (0..60)
+        .flat_map(|frame| {
+            let [first, second] = [frame, (frame + 23) % 60].map(|at| walk(60).swap_remove(at));
+            let apart = second.iter().map(|&point| moved(point, [20.0, 130.0])).collect();
+            [first, apart]
+        })
+        .collect();
+    let (nose, other) = (poses[30][0], poses[31][0]);
+    (poses[30][0], poses[31][0]) = (other, nose);
+    let mut dataset = dataset(&poses);
+    for (at, instance) in (0..).zip(&mut dataset.instances) {
+        (instance.image, instance.name) = (at / 2, InstanceName::Ordinal(at % 2));
+    }
+    dataset.images.truncate(60);
+    for (at, image) in (0..).zip(&mut dataset.images) {
+        image.frame = Some(100 * at);
+    }
+    let images = vec![ImageFacts::default(); 60];
+    let facts = Facts { dataset, images, ..Facts::default() };
+    let found: Vec<Explanation> = explain(&facts).above(0.5).cloned().collect();
+    let causes: Vec<(u32, &Cause)> = found.iter().map(|one| (one.instance, &one.cause)).collect();
+    assert_eq!(causes, [(30, &Cause::Between(0, 31)), (31, &Cause::Between(0, 30))], "{found:?}");
 }

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cause::{Exchange, Sides, Weighed, Whole};
+use super::middles::{Middle, Middles};
 use super::odds::Doubt;
 use super::piece::{Evidence, PIECES, View};
-use super::planted::{Planted, STRENGTHS};
+use super::planted::{Planted, STRENGTHS, WHOLES};
 use crate::stats::logistic::{self, Example, Prior};
 
 /// What each piece says, and 1; or the weights of that.
@@ -19,16 +20,16 @@ pub(super) struct Weights {
     misses: Vec<Vec<Row>>,
     /// By pair, then one for all pairs together.
     exchanges: Vec<Row>,
-    /// By way; `None` where too few could be planted: animals that hardly move have no other frame's
+    /// In the order of [`WHOLES`]; `None` where too few could be planted: animals that hardly move have no other frame's
     /// labels.
-    whole: [Option<Row>; Whole::ALL.len()],
+    whole: [Option<Row>; WHOLES.len()],
 }
 
 /// One unit of evidence each way counts as one, give or take a half; of hints a quarter, since
 /// planted errors stand out from them more clearly than a model's own errors are known.
 const MISS: Prior<{ PIECES + 1 }> = Prior {
     mean: [1.0, 1.0, 1.0, 1.0, 0.0],
-    precision: [4.0, 4.0, 16.0, 16.0, 1.0],
+    precision: [4.0, 4.0, 4.0, 4.0, 1.0],
     rising: [true, true, true, true, false],
 };
 /// The same both ways, so that there is nothing to add.
@@ -37,12 +38,14 @@ const EXCHANGE: Prior<{ PIECES + 1 }> = MISS;
 /// say: points of one pose look alike.
 ///
 /// A pose that was moved or belongs to another frame fits itself, so the pose does not speak.
-const WHOLE: [Prior<{ PIECES + 1 }>; Whole::ALL.len()] = [
-    Prior { mean: [0.0, 2.0, 1.0, 1.0, 0.0], ..OF_WHOLE },
-    Prior { mean: [0.0, 2.0, 1.0, 1.0, 0.0], ..OF_WHOLE },
-    Prior { mean: [2.0, 2.0, 1.0, 1.0, 0.0], ..OF_WHOLE },
-];
-const OF_WHOLE: Prior<{ PIECES + 1 }> = Prior { precision: [0.25, 0.25, 64.0, 64.0, 1.0], ..MISS };
+fn prior_of(whole: Whole) -> Prior<{ PIECES + 1 }> {
+    let pose = match whole {
+        Whole::Moved | Whole::CarriedOver => 0.0,
+        Whole::Misshapen | Whole::Scattered => 2.0,
+    };
+    Prior { mean: [pose, 2.0, 1.0, 1.0, 0.0], precision: [0.25, 0.25, 4.0, 4.0, 1.0], ..MISS }
+}
+
 /// How much what holds for all keypoints tells of one, and what holds without a piece of evidence of
 /// what holds with it: the weights within a quarter.
 const NEARLY: Row = [20.0, 20.0, 20.0, 20.0, 4.0];
@@ -61,14 +64,21 @@ impl Weights {
         Weights {
             misses: vec![vec![MISS.mean.map(|weight| weight / 2.0); kinds]; STRENGTHS.len()],
             exchanges: vec![seen(EXCHANGE); pairs + 1],
-            whole: WHOLE.map(|prior| Some(seen(prior))),
+            whole: WHOLES.map(|(whole, _)| Some(seen(prior_of(whole)))),
         }
     }
 
-    /// Returns how much likelier evidence against a keypoint is if it was missed.
-    pub(super) fn miss(&self, kind: usize, evidence: &Evidence) -> f64 {
-        let ratios = self.misses.iter().map(|strength| ratio(&strength[kind], &row(evidence, 1.0)));
-        ratios.sum::<f64>() / STRENGTHS.len() as f64
+    /// Returns how much likelier evidence against a keypoint is if it was missed, by strength.
+    pub(super) fn miss(
+        &self,
+        kind: usize,
+        evidence: &Evidence,
+        middles: &Middles,
+    ) -> [f64; STRENGTHS.len()] {
+        std::array::from_fn(|strength| {
+            let said = middles.misses[strength][kind].beyond(evidence);
+            ratio(&self.misses[strength][kind], &row(&said, 1.0))
+        })
     }
 
     /// Returns how much likelier evidence for an exchange is if it was made.
@@ -76,17 +86,22 @@ impl Weights {
         let own = match exchange.of {
             Sides::Pair(at) => self.exchanges.get(at),
             Sides::All => self.exchanges.last(),
-            Sides::Others => None,
+            Sides::Others | Sides::Individuals => None,
         };
         ratio(own.unwrap_or(&EXCHANGE.mean), &row(&exchange.evidence, 0.0))
     }
 
-    /// Returns how much likelier evidence against a pose is for each way in which it may be wrong as
-    /// a whole.
-    pub(super) fn whole(&self, evidence: &Evidence) -> impl Iterator<Item = (Whole, f64)> {
-        let row = row(evidence, 1.0);
-        (Whole::ALL.into_iter().zip(&self.whole))
-            .filter_map(move |(way, weights)| Some((way, ratio(weights.as_ref()?, &row))))
+    /// Returns how much likelier evidence against a pose is if it is wrong as a whole: places in
+    /// [`WHOLES`] with the ratio.
+    pub(super) fn whole(
+        &self,
+        evidence: &Evidence,
+        middles: &Middles,
+    ) -> impl Iterator<Item = (usize, f64)> {
+        let each = self.whole.iter().zip(&middles.whole).enumerate();
+        each.filter_map(|(at, (weights, middle))| {
+            Some((at, ratio(weights.as_ref()?, &row(&middle.beyond(evidence), 1.0))))
+        })
     }
 }
 
@@ -110,6 +125,7 @@ pub(super) struct Examples<'a> {
     /// How much they are doubted.
     pub(super) doubts: &'a [Doubt],
     pub(super) planted: &'a Planted,
+    pub(super) middles: &'a Middles,
     /// Number of left-right pairs.
     pub(super) pairs: usize,
     /// Whether a label is trusted, by case and keypoint.
@@ -117,7 +133,7 @@ pub(super) struct Examples<'a> {
 }
 
 /// Examples of right labels: what is said of them, and how much it counts.
-type Right = Vec<(Row, f64)>;
+type Right<T> = Vec<(T, f64)>;
 
 impl Examples<'_> {
     /// Learns the weights of each view. One that has more pieces of evidence than another begins
@@ -137,48 +153,57 @@ impl Examples<'_> {
     }
 
     fn weights(&self, view: View, poorer: Option<&Weights>) -> Weights {
-        let mut points: Vec<Right> = vec![Vec::new(); self.planted.misses[0].len()];
-        let mut wholes: Right = Vec::new();
-        let mut exchanges: Vec<Right> = vec![Vec::new(); self.pairs + 1];
+        let mut points: Vec<Right<Evidence>> = vec![Vec::new(); self.planted.misses[0].len()];
+        let mut wholes: Right<Evidence> = Vec::new();
+        let mut exchanges: Vec<Right<Row>> = vec![Vec::new(); self.pairs + 1];
         for (at, (weighed, doubt)) in self.actual.iter().zip(self.doubts).enumerate() {
             for ((kind, evidence), doubt) in weighed.points.iter().zip(&doubt.points) {
                 if let Some(evidence) = view.of(evidence).filter(|_| (self.trusted)(at, *kind)) {
-                    points[*kind].push((row(&evidence, 1.0), 1.0 - doubt));
+                    points[*kind].push((evidence, 1.0 - doubt));
                 }
             }
             if let Some(evidence) = weighed.whole.and_then(|evidence| view.of(&evidence)) {
-                wholes.push((row(&evidence, 1.0), 1.0 - doubt.any));
+                wholes.push((evidence, 1.0 - doubt.any));
             }
             for exchange in &weighed.exchanges {
                 let place = match exchange.of {
                     Sides::Pair(at) => at,
                     Sides::All => self.pairs,
-                    Sides::Others => continue,
+                    Sides::Others | Sides::Individuals => continue,
                 };
                 if let Some(evidence) = view.of(&exchange.evidence) {
                     exchanges[place].push((row(&evidence, 0.0), 1.0 - doubt.any));
                 }
             }
         }
-        let rows = |planted: &[Evidence]| -> Vec<Row> {
-            planted.iter().filter_map(|said| view.of(said)).map(|said| row(&said, 1.0)).collect()
+        let beyond = |middle: &Middle, said: &Evidence| row(&middle.beyond(said), 1.0);
+        let beyond_all = |middle: &Middle, right: &Right<Evidence>| -> Right<Row> {
+            right.iter().map(|(said, weight)| (beyond(middle, said), *weight)).collect()
         };
-        let misses = (self.planted.misses.iter().enumerate()).map(|(strength, by_kind)| {
-            let by_kind: Vec<Vec<Row>> = by_kind.iter().map(|of| rows(of)).collect();
+        let rows = |middle: &Middle, planted: &[Evidence]| -> Vec<Row> {
+            let seen = planted.iter().filter_map(|said| view.of(said));
+            seen.map(|said| beyond(middle, &said)).collect()
+        };
+        let strengths = self.planted.misses.iter().zip(&self.middles.misses).enumerate();
+        let misses = strengths.map(|(strength, (by_kind, middles))| {
+            let right = middles.iter().zip(&points).map(|(middle, of)| beyond_all(middle, of));
+            let planted = middles.iter().zip(by_kind).map(|(middle, of)| rows(middle, of));
             let poorer = poorer.map(|weights| &weights.misses[strength][..]);
-            misses(&points, &by_kind, poorer)
+            misses(&right.collect::<Vec<_>>(), &planted.collect::<Vec<_>>(), poorer)
         });
         Weights {
             misses: misses.collect(),
             exchanges: of_exchanges(&exchanges, poorer.map(|weights| &weights.exchanges[..])),
             whole: std::array::from_fn(|way| {
-                let planted = rows(&self.planted.whole[way]);
+                let middle = &self.middles.whole[way];
+                let planted = rows(middle, &self.planted.whole[way]);
+                let right = beyond_all(middle, &wholes);
                 let prior = match poorer.and_then(|weights| weights.whole[way]) {
                     Some(mean) => Prior { mean, precision: NEARLY, ..MISS },
-                    None => WHOLE[way],
+                    None => prior_of(WHOLES[way].0),
                 };
                 let enough = planted.len() >= LEAST;
-                enough.then(|| logistic::fit(&examples(&wholes, &planted), &prior))
+                enough.then(|| logistic::fit(&examples(&right, &planted), &prior))
             }),
         }
     }
@@ -186,7 +211,7 @@ impl Examples<'_> {
 
 /// Fits the weights of misses of one strength: from those of a poorer view for each keypoint, else
 /// for all together, and from there for each.
-fn misses(right: &[Right], planted: &[Vec<Row>], poorer: Option<&[Row]>) -> Vec<Row> {
+fn misses(right: &[Right<Row>], planted: &[Vec<Row>], poorer: Option<&[Row]>) -> Vec<Row> {
     let of_all = || logistic::fit(&examples(&right.concat(), &planted.concat()), &MISS);
     let start: Vec<Row> = match poorer {
         Some(poorer) => poorer.to_vec(),
@@ -214,7 +239,7 @@ fn examples(right: &[(Row, f64)], planted: &[Row]) -> Vec<Example<{ PIECES + 1 }
 
 /// Fits the weights of exchanges of each pair, and of all together. What speaks for an exchange
 /// speaks as much against it once it is made, so that every label is an example of both.
-fn of_exchanges(right: &[Right], poorer: Option<&[Row]>) -> Vec<Row> {
+fn of_exchanges(right: &[Right<Row>], poorer: Option<&[Row]>) -> Vec<Row> {
     let examples = |right: &[(Row, f64)]| -> Vec<Example<{ PIECES + 1 }>> {
         let both_ways = |&(row, weight): &(Row, f64)| {
             let back = row.map(|value| -value);

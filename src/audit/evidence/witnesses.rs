@@ -133,6 +133,27 @@ impl Witnesses {
         };
         Evidence(Piece::ALL.map(|piece| case.has(piece).then(|| gain(piece))))
     }
+
+    /// Returns what another individual of a case's image would gain if it had a keypoint elsewhere,
+    /// as far as its pose and the picture tell.
+    pub(super) fn gained_by_fellow(
+        &self,
+        case: &Case<'_>,
+        fellow: &Pose,
+        kind: usize,
+        to: Point,
+    ) -> Evidence {
+        let gain = |piece: Piece| {
+            let against = |at| self.says(piece, case, fellow, kind, at).unwrap_or(0.0);
+            let before = fellow[kind].map_or(0.0, against);
+            within(piece, before) - within(piece, against(to))
+        };
+        Evidence(Piece::ALL.map(|piece| match piece {
+            Piece::Pose | Piece::Picture => case.has(piece).then(|| gain(piece)),
+            // These are of the case's own individual.
+            Piece::Prediction | Piece::Time => case.has(piece).then_some(0.0),
+        }))
+    }
 }
 
 /// Returns where a model sees a keypoint of a case.

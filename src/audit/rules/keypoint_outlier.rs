@@ -3,7 +3,7 @@
 use crate::audit::evidence::{Cause, Explained, Explanation, Piece, Placed};
 use crate::audit::models::poses::{Point, distance, pose};
 use crate::audit::{Action, Hit, Kind, Proposal, Settings, Subject};
-use crate::dataset::Skeleton;
+use crate::dataset::{Dataset, Skeleton};
 use crate::facts::Facts;
 
 pub(in crate::audit) fn find(
@@ -32,6 +32,7 @@ pub(in crate::audit) fn find(
             Cause::Exchange(pairs) => {
                 hits.extend(pairs.iter().filter_map(|&pair| exchanged(why, skeleton, pair)));
             }
+            Cause::Between(kind, other) => hits.push(between(dataset, why, *kind, *other)),
             Cause::Whole(_) => {}
         }
     }
@@ -112,4 +113,21 @@ fn exchanged(why: &Explanation, skeleton: &Skeleton, [a, b]: [usize; 2]) -> Opti
             .related(vec![other.clone()])
             .proposal(Proposal { with: Some(other), ..Proposal::new(Action::Swap) }),
     )
+}
+
+/// Returns a hit about a keypoint that carries the label of another individual of its image.
+fn between(dataset: &Dataset, why: &Explanation, kind: usize, other: u32) -> Hit {
+    let other = &dataset.instances[other as usize];
+    let skeleton = dataset.skeleton_of(other);
+    let keypoint = skeleton.map_or("", |skeleton| skeleton.keypoints[kind].as_str());
+    let name = dataset.instance_name(other);
+    let message =
+        format!("{keypoint} fits better exchanged with that of individual {name}{}", why.few());
+    let to = pose(dataset, other)[kind];
+    let proposal =
+        Proposal { x: to.map(|[x, _]| x), y: to.map(|[_, y]| y), ..Proposal::new(Action::Move) };
+    Hit::new(Subject::Keypoint(why.instance, kind as u16), why.score, message)
+        .kind(Kind::Swap)
+        .related(vec![name])
+        .proposal(proposal)
 }

@@ -15,6 +15,7 @@ pub(in crate::audit) fn find(_: &Facts, explained: &Explained, settings: &Settin
                 Whole::Moved => (Kind::Shift, BESIDE),
                 Whole::Misshapen => (Kind::Shift, "scaled, or have x and y exchanged"),
                 Whole::CarriedOver => (Kind::CarryOver, "those of another frame"),
+                Whole::Scattered => (Kind::Jitter, "scattered about their places"),
             };
             let against = why.told(|piece| match piece {
                 Piece::Pose => "they do not fit each other",

@@ -228,12 +228,14 @@ impl Fit {
     }
 
     /// Moves towards the least squares, weighted after Huber (1964), "Robust estimation of a
-    /// location parameter", doi:10.1214/aoms/1177703732. Returns the mean of what differed before, grey levels;
-    /// `None` where the pictures have nothing in common.
+    /// location parameter", doi:10.1214/aoms/1177703732. Returns the mean of what differed before,
+    /// grey levels; `None` where the pictures have nothing in common.
     ///
     /// With w the whole at x = l + u (1 − l − r), where u is a share of the part's width,
     ///
-    ///     ∂w/∂l = (1 − u) w′   ∂w/∂r = −u w′   w′ = ∂w/∂x = (∂w/∂u) / (1 − l − r)
+    /// ```text
+    /// ∂w/∂l = (1 − u) w′   ∂w/∂r = −u w′   w′ = ∂w/∂x = (∂w/∂u) / (1 − l − r)
+    /// ```
     ///
     /// and likewise from top to bottom.
     fn step<const N: usize>(&mut self, whole: &[f32], part: &[f32]) -> Option<f32> {

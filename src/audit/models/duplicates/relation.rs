@@ -1,5 +1,7 @@
 //! How two pictures that look alike differ, in words.
 
+use crate::audit::words::listed;
+
 /// What was done to one of two pictures to make the other; nothing where one was encoded
 /// again or where nothing moved between two frames.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,10 +38,9 @@ impl Relation {
         ];
         let words: Vec<&str> =
             changes.into_iter().filter(|(is_so, _)| *is_so).map(|(_, word)| word).collect();
-        match &words[..] {
-            [] => "the same but for encoding and noise".into(),
-            [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-            _ => words.concat(),
+        match words.is_empty() {
+            true => "the same but for encoding and noise".into(),
+            false => listed(&words),
         }
     }
 }
