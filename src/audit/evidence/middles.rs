@@ -11,7 +11,9 @@ use super::piece::{Evidence, PIECES, Piece};
 use super::planted::{Planted, STRENGTHS, WHOLES};
 use crate::stats::robust;
 
-/// Evidence midway between labels and planted errors, piece by piece; 0 where there is none.
+/// Where evidence counts, piece by piece: from where nine tenths of the labels lie above, from its
+/// middle, to where nine tenths of planted errors lie below; beyond, there is nothing to learn from.
+/// 0 where there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Middle([[f64; 3]; PIECES]);
 
@@ -28,7 +30,8 @@ pub(super) struct Middles {
 }
 
 impl Middle {
-    /// Returns the middle of medians, which errors among the labels do not move.
+    /// Finds where evidence counts. The middle is that of medians, which errors among the labels do
+    /// not move.
     fn between(labels: &[Evidence], planted: &[Evidence]) -> Middle {
         let of = |all: &[Evidence], piece: usize, share: f64| {
             let mut said: Vec<f64> = all.iter().filter_map(|said| said.0[piece]).collect();
@@ -49,7 +52,7 @@ impl Middle {
     pub(super) fn beyond(&self, evidence: &Evidence) -> Evidence {
         Evidence(std::array::from_fn(|piece| {
             let [low, middle, high] = self.0[piece];
-            let said = evidence.0[piece]?.clamp(low, high) - middle;
+            let said = evidence.0[piece]?.max(low).min(high) - middle;
             Some(said.min(most(Piece::ALL[piece])))
         }))
     }
@@ -70,5 +73,26 @@ impl Middles {
             }),
             whole: planted.whole.each_ref().map(|planted| Middle::between(&wholes, planted)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_counts_from_the_middle_within_what_was_seen() {
+        let of = |said: f64| Evidence([Some(said), None, Some(said), None]);
+        let labels: Vec<Evidence> = (0..=10).map(|at| of(f64::from(at) - 12.0)).collect();
+        let planted: Vec<Evidence> = (0..=10).map(|at| of(f64::from(at) - 2.0)).collect();
+        let middle = Middle::between(&labels, &planted);
+        // Medians -7 and 3; the tenth of labels at -11, nine tenths of planted errors at 7.
+        assert_eq!(middle.beyond(&of(-2.0)), of(0.0));
+        assert_eq!(middle.beyond(&of(0.5)), of(2.5));
+        assert_eq!(middle.beyond(&of(-30.0)), of(-9.0));
+        // A prediction is held to its own bound.
+        assert_eq!(middle.beyond(&of(30.0)), Evidence([Some(9.0), None, Some(4.6), None]));
+        // What was never seen says nothing.
+        assert_eq!(Middle::between(&labels, &[]).beyond(&of(5.0)), of(0.0));
     }
 }
